@@ -1,0 +1,3 @@
+//! Delta tables: open, snapshot, commit, and the layout of their Parquet files.
+
+pub mod log;

@@ -1,0 +1,40 @@
+//! Segments that cannot be read: moved aside so that the rest of the table flows.
+
+use model::{Micros, Segment, TableId};
+use serde::{Deserialize, Serialize};
+
+use super::{Lease, Ledger, attributes, bad_key, live_key, named_key, parse, partition};
+use crate::{Condition, Operation, SortRange, StoreError, query_all};
+
+/// Stored in `bad#<segment id>`: the segment as it was live, and what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BadSegment {
+    pub segment: Segment,
+    pub reason: String,
+    pub since: Micros,
+}
+
+impl Ledger {
+    /// Moves a segment from `live#` to `bad#`, under the fence. The caller has checked that no batch lists it.
+    pub async fn quarantine(
+        &self,
+        table: &TableId,
+        lease: &Lease,
+        segment: &Segment,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        let bad = BadSegment { segment: segment.clone(), reason: reason.to_owned(), since: self.clock.now() };
+        let operations = vec![
+            Operation::delete(live_key(table, &segment.id)).when(Condition::Present),
+            Operation::put(bad_key(table, &segment.id), attributes(&bad)),
+            lease.still_ours(Operation::check(named_key(table, "lease"))),
+        ];
+        self.store.transact(operations).await
+    }
+
+    /// All quarantined segments of a table.
+    pub async fn quarantined(&self, table: &TableId) -> Result<Vec<BadSegment>, StoreError> {
+        let items = query_all(self.store.as_ref(), &partition(table), &SortRange::Prefix("bad#".into())).await?;
+        items.iter().map(parse).collect()
+    }
+}

@@ -1,0 +1,16 @@
+//! The metadata store: the narrow waist [`ItemStore`], the [`Queue`], and, written once over them, what Plimsoll keeps there.
+//!
+//! - [`store`]: items, conditions, transactions; implemented by `embedded` (SQLite) and, in the cloud, DynamoDB.
+//! - [`queue`]: triggers for compaction.
+//! - [`ledger`]: which segments are live, which batch is open, who holds the lease: the truth of the write path.
+
+pub mod ledger;
+pub mod queue;
+pub mod store;
+
+pub use ledger::Ledger;
+pub use queue::{Message, Queue, QueueError, Trigger};
+pub use store::{
+    Attributes, Condition, ITEM_BYTES_MAX, Item, ItemKey, ItemStore, Operation, Page, SortRange, StoreError,
+    TRANSACTION_ITEMS_MAX, query_all,
+};

@@ -1,0 +1,23 @@
+//! What Plimsoll talks about: projects, tables, segments, settings, and the pure decisions over them.
+//!
+//! No I/O, no async, no clock: every function here answers from its arguments alone.
+
+mod choice;
+mod hash;
+mod project;
+mod scope;
+mod segment;
+mod settings;
+mod signal;
+mod table;
+mod time;
+
+pub use choice::{DueRule, choose_within};
+pub use hash::{BodyHash, InvalidHash};
+pub use project::{InvalidProjectId, ProjectId};
+pub use scope::{InvalidScope, Scope, Scopes};
+pub use segment::{Segment, SegmentId};
+pub use settings::ProjectSettings;
+pub use signal::Signal;
+pub use table::{TableId, TableName, UnknownTable};
+pub use time::{MICROS_PER_DAY, MICROS_PER_HOUR, Micros, TimeRange, day_of, hour_path, rfc3339};

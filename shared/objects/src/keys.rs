@@ -1,0 +1,48 @@
+//! The names of objects below a project's root. They are promises: old ones must still be read.
+//!
+//! - `landing/<table>/<hour of arrival>/<segment id>.arrow`: a segment
+//! - `<table>/`: the Delta table, `_delta_log` and all
+
+use model::{Micros, SegmentId, TableName, hour_path};
+use object_store::path::Path;
+
+const ENDING: &str = ".arrow";
+
+/// Where a segment lands that arrives at `arrived_at`.
+pub fn landing_key(table: TableName, arrived_at: Micros, segment: &SegmentId) -> Path {
+    Path::from(format!("landing/{table}/{}/{segment}{ENDING}", hour_path(arrived_at)))
+}
+
+/// The folder of all landing objects of a table.
+pub fn landing_prefix(table: TableName) -> Path {
+    Path::from(format!("landing/{table}"))
+}
+
+/// The segment that a landing object's key names; none if the key is not of ours.
+pub fn segment_of_landing_key(key: &Path) -> Option<SegmentId> {
+    key.filename()?.strip_suffix(ENDING).map(SegmentId::from_stored)
+}
+
+/// The root of a Delta table.
+pub fn table_path(table: TableName) -> Path {
+    Path::from(table.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use model::BodyHash;
+
+    use super::*;
+
+    #[test]
+    fn a_landing_key_names_its_segment() {
+        let id = SegmentId::new(&BodyHash::from_bytes([7; 16]), "0190");
+        let key = landing_key(TableName::Metrics, 3_600_000_000, &id);
+        assert_eq!(
+            key.as_ref(),
+            "landing/otel_metrics/1970-01-01T01/07070707070707070707070707070707-0190.arrow"
+        );
+        assert_eq!(segment_of_landing_key(&key), Some(id));
+        assert!(key.prefix_matches(&landing_prefix(TableName::Metrics)));
+    }
+}

@@ -1,0 +1,46 @@
+//! Does a store honour create-only PUTs? Without them a Delta commit can be lost without a word.
+
+use std::sync::Arc;
+
+use clock::Ids;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+
+/// Why a root is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    #[error("cannot {act} an object")]
+    Refused {
+        act: &'static str,
+        #[source]
+        source: object_store::Error,
+    },
+    #[error("a second create-only PUT of the same key was accepted: this store would lose Delta commits")]
+    Overwrites,
+    #[error("an absent key is answered with an error other than `not found`; on S3, s3:ListBucket is lacking")]
+    AbsentIsNoAnswer {
+        #[source]
+        source: object_store::Error,
+    },
+}
+
+/// Puts, reads, fails to put again, and deletes an object under `probe/`; asks for one that is absent.
+pub async fn probe_create_only(store: &Arc<dyn ObjectStore>, ids: &dyn Ids) -> Result<(), ProbeError> {
+    let key = Path::from(format!("probe/{}", ids.fresh()));
+    match store.head(&key).await {
+        Err(object_store::Error::NotFound { .. }) => {}
+        Err(source) => return Err(ProbeError::AbsentIsNoAnswer { source }),
+        Ok(_) => return Err(ProbeError::Overwrites),
+    }
+    let create = || PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+    let refused = |act| move |source| ProbeError::Refused { act, source };
+    store.put_opts(&key, "first".into(), create()).await.map_err(refused("create"))?;
+    let second = store.put_opts(&key, "second".into(), create()).await;
+    let stands = store.get(&key).await.map_err(refused("read"))?.bytes().await.map_err(refused("read"))?;
+    store.delete(&key).await.map_err(refused("delete"))?;
+    match second {
+        Err(object_store::Error::AlreadyExists { .. }) if stands == "first" => Ok(()),
+        Err(object_store::Error::AlreadyExists { .. }) | Ok(_) => Err(ProbeError::Overwrites),
+        Err(source) => Err(ProbeError::Refused { act: "conditionally create", source }),
+    }
+}
