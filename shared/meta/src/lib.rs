@@ -1,9 +1,11 @@
 //! The metadata store: the narrow waist [`ItemStore`], the [`Queue`], and, written once over them, what Plimsoll keeps there.
 //!
 //! - [`store`]: items, conditions, transactions; implemented by `embedded` (SQLite) and, in the cloud, DynamoDB.
+//! - [`check`]: what every implementation of it checks alike.
 //! - [`queue`]: triggers for compaction.
 //! - [`ledger`]: which segments are live, which batch is open, who holds the lease: the truth of the write path.
 
+pub mod check;
 pub mod ledger;
 pub mod queue;
 pub mod store;
