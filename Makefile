@@ -1,0 +1,27 @@
+# `make run` serves Plimsoll on embedded storage, `make test` proves it. Both build the same tree, once, into one target
+# folder outside the clone.
+
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/plimsoll/target
+PLIMSOLL := $(CARGO_TARGET_DIR)/debug/plimsoll
+BUILD := cargo build --workspace --lib --bins
+
+.PHONY: run demo build test bench check
+
+run: build ## serve everything on 127.0.0.1, data in ~/.plimsoll
+	@exec $(PLIMSOLL) serve $(ARGS)
+
+demo: build ## send a week of a small shop's telemetry to the running server
+	@exec $(PLIMSOLL) demo --backfill 7d $(ARGS)
+
+build:
+	@$(BUILD)
+
+test: build ## all tests; installs what they need under ~/.cache/plimsoll
+	@tests/run
+
+bench: ## measure; prints a table
+	@tests/bench
+
+check: ## formatting and lints
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings

@@ -1,0 +1,215 @@
+//! Landing: one segment to the object store, one transaction in the ledger, `due`, one trigger on the queue.
+//!
+//! The promise of a 200 is made here: an `Ok` means durable, queryable now, and recorded exactly once.
+
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+use bytes::Bytes;
+use meta::ledger::Recorded;
+use meta::{StoreError, Trigger};
+use model::{BodyHash, Micros, Segment, SegmentId, TableId};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use objects::{checksum, landing_key};
+
+use crate::App;
+
+/// A body that was decoded and waits to land.
+pub struct Prepared {
+    pub hash: BodyHash,
+    pub batch: RecordBatch,
+    /// Decompressed size, by which a segment's size is bounded.
+    pub bytes: usize,
+    pub time_min: Micros,
+    pub time_max: Micros,
+}
+
+/// What became of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Landed {
+    Recorded,
+    /// A body with the same bytes was recorded within the window; nothing was added.
+    Duplicate,
+}
+
+/// A landing failed; the client may send the same bytes again, and none of them will count twice.
+#[derive(Debug, thiserror::Error)]
+pub enum LandError {
+    #[error("failed to encode a segment of {table}")]
+    Encode {
+        table: TableId,
+        #[source]
+        source: rows::RowsError,
+    },
+    #[error("failed to write segment {key}")]
+    Write {
+        key: Path,
+        #[source]
+        source: object_store::Error,
+    },
+    #[error("failed to record segment {segment} in the ledger")]
+    Record {
+        segment: SegmentId,
+        #[source]
+        source: StoreError,
+    },
+    #[error("segment {segment} could not be recorded within {} s of its writing", RECORD_WITHIN.as_secs())]
+    TooLate { segment: SegmentId },
+    #[error("failed to note that {table} is due")]
+    Due {
+        table: TableId,
+        #[source]
+        source: StoreError,
+    },
+    #[error("the landing was abandoned")]
+    Abandoned,
+}
+
+/// A segment is recorded within this time of its PUT or not at all, so that the cleaner knows which objects nobody will name.
+const RECORD_WITHIN: Duration = Duration::from_secs(120);
+/// How long a store that does not answer is asked again before the client is told to come back.
+const RETRY_FOR: Duration = Duration::from_secs(8);
+const RETRY_FIRST: Duration = Duration::from_millis(20);
+const RETRY_LONGEST: Duration = Duration::from_secs(1);
+
+/// Lands a group of bodies with different hashes; what became of each, in their order.
+pub async fn land(app: &App, table: &TableId, bodies: Vec<Prepared>) -> Result<Vec<Landed>, LandError> {
+    let mut outcome = vec![Landed::Recorded; bodies.len()];
+    // Places of the bodies that are not known to be duplicates.
+    let mut fresh: Vec<usize> = (0..bodies.len()).collect();
+    while !fresh.is_empty() {
+        let segment = write_segment(app, table, fresh.iter().map(|&at| &bodies[at]).collect()).await?;
+        match record(app, table, &segment).await? {
+            Recorded::Live => break,
+            Recorded::Duplicates(places) => {
+                for &place in &places {
+                    outcome[fresh[place]] = Landed::Duplicate;
+                }
+                fresh.retain(|&at| outcome[at] == Landed::Recorded);
+            }
+        }
+    }
+    announce(app, table).await?;
+    Ok(outcome)
+}
+
+/// A segment that is durable and not yet recorded.
+struct Written {
+    segment: Segment,
+    bodies: Vec<BodyHash>,
+    /// [`clock::Clock::uptime`] before its PUT began.
+    began: Duration,
+}
+
+async fn write_segment(app: &App, table: &TableId, bodies: Vec<&Prepared>) -> Result<Written, LandError> {
+    let began = app.clock.uptime();
+    let now = app.clock.now();
+    let hashes: Vec<BodyHash> = bodies.iter().map(|b| b.hash).collect();
+    let id = SegmentId::new(&hashes[0], &app.ids.fresh());
+    let rows = bodies.iter().map(|b| b.batch.num_rows() as u64).sum();
+    let time_min = bodies.iter().map(|b| b.time_min).min().unwrap_or(now);
+    let time_max = bodies.iter().map(|b| b.time_max).max().unwrap_or(now);
+    let bytes = encode(table, &bodies, &hashes)?;
+    let key = landing_key(table.table, now, &id);
+    let segment = Segment {
+        id,
+        key: key.to_string(),
+        bytes: bytes.len() as u64,
+        checksum: checksum(&bytes),
+        rows,
+        time_min,
+        time_max,
+        recorded_at: now,
+        format: Segment::FORMAT,
+    };
+    put(app, table, &key, bytes).await?;
+    Ok(Written { segment, bodies: hashes, began })
+}
+
+fn encode(table: &TableId, bodies: &[&Prepared], hashes: &[BodyHash]) -> Result<Bytes, LandError> {
+    let failed = |source| LandError::Encode { table: table.clone(), source };
+    match bodies {
+        [one] => rows::segment::write(&one.batch, hashes).map_err(failed),
+        many => {
+            let batches: Vec<&RecordBatch> = many.iter().map(|b| &b.batch).collect();
+            let together = rows::concat(table.table, &batches).map_err(failed)?;
+            rows::segment::write(&together, hashes).map_err(failed)
+        }
+    }
+}
+
+/// The key is fresh, so a PUT may be repeated until it is known to stand.
+async fn put(app: &App, table: &TableId, key: &Path, bytes: Bytes) -> Result<(), LandError> {
+    let root = app.roots.open(&table.project);
+    let mut patience = Patience::new();
+    loop {
+        match root.store.put(key, bytes.clone().into()).await {
+            Ok(_) => return Ok(()),
+            Err(source) => {
+                tracing::warn!(%key, error = &source as &dyn std::error::Error, "segment PUT failed");
+                if !patience.wait().await {
+                    return Err(LandError::Write { key: key.clone(), source });
+                }
+            }
+        }
+    }
+}
+
+async fn record(app: &App, table: &TableId, written: &Written) -> Result<Recorded, LandError> {
+    let mut patience = Patience::new();
+    loop {
+        if app.clock.uptime().saturating_sub(written.began) >= RECORD_WITHIN {
+            return Err(LandError::TooLate { segment: written.segment.id.clone() });
+        }
+        match app.ledger.record(table, &written.segment, &written.bodies).await {
+            Ok(recorded) => return Ok(recorded),
+            Err(source) => {
+                tracing::warn!(segment = %written.segment.id, error = &source as &dyn std::error::Error, "ledger did not record");
+                if !patience.wait().await {
+                    return Err(LandError::Record { segment: written.segment.id.clone(), source });
+                }
+            }
+        }
+    }
+}
+
+/// Notes that the table is due, for duplicates too since their first try may have died before it; then sends a trigger,
+/// whose loss the sweeper makes good.
+async fn announce(app: &App, table: &TableId) -> Result<(), LandError> {
+    let now = app.clock.uptime();
+    if app.announced.due_is_stale(table, now) {
+        app.ledger.put_due(table).await.map_err(|source| LandError::Due { table: table.clone(), source })?;
+        app.announced.due_was_put(table, now);
+    }
+    if app.announced.trigger_is_wanted(table, now) {
+        let trigger = serde_json::to_string(&Trigger::new(table.clone())).expect("a trigger is two plain texts");
+        if let Err(error) = app.queue.send(&[trigger]).await {
+            tracing::warn!(%table, error = &error as &dyn std::error::Error, "trigger was not sent; the sweeper will find the table");
+        }
+    }
+    Ok(())
+}
+
+/// Waits longer and longer between tries, and says when it is enough.
+struct Patience {
+    spent: Duration,
+    next: Duration,
+}
+
+impl Patience {
+    fn new() -> Self {
+        Self { spent: Duration::ZERO, next: RETRY_FIRST }
+    }
+
+    /// False: the time for trying again is used up.
+    async fn wait(&mut self) -> bool {
+        if self.spent >= RETRY_FOR {
+            return false;
+        }
+        tokio::time::sleep(self.next).await;
+        self.spent += self.next;
+        self.next = (self.next * 2).min(RETRY_LONGEST);
+        true
+    }
+}

@@ -1,0 +1,104 @@
+//! From the bytes of a request to rows: inflate, hash, decode. Pure computation, off the async threads when it is much.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use model::{BodyHash, Micros, ProjectId, Signal, TimeRange};
+use otlp::{ContentType, Encoding, InflateError};
+use rows::{BodyContext, BodyOutcome, Decoder};
+
+use crate::{App, Prepared, Refusal};
+
+/// Bodies below this are decoded where they are; a hop to another thread costs more.
+const INLINE_BYTES: usize = 32 << 10;
+
+/// A request that passed every check that needs no decoding.
+pub struct Checked {
+    pub project: ProjectId,
+    pub signal: Signal,
+    pub content_type: ContentType,
+    pub encoding: Encoding,
+    pub accepted: TimeRange,
+    pub arrived_at: Micros,
+    pub body: Bytes,
+}
+
+/// Rows of a request, with what there is to say about them.
+pub struct Decoded {
+    /// None: nothing to store.
+    pub prepared: Option<Prepared>,
+    pub outcome: BodyOutcome,
+    /// Decompressed size of the body.
+    pub bytes: usize,
+}
+
+/// Decodes a request, on a thread for blocking work if it is large.
+pub async fn prepare(app: &Arc<App>, request: Checked) -> Result<Decoded, Refusal> {
+    if request.body.len() < INLINE_BYTES && request.encoding == Encoding::Identity {
+        return decode(app, &request);
+    }
+    let _slot = app.decoders.acquire().await.map_err(|_| Refusal::Crashed)?;
+    let app = Arc::clone(app);
+    tokio::task::spawn_blocking(move || decode(&app, &request)).await.map_err(|_| Refusal::Crashed)?
+}
+
+fn decode(app: &App, request: &Checked) -> Result<Decoded, Refusal> {
+    let bytes_max = app.settings.body_bytes_max;
+    let body = otlp::inflate(request.encoding, request.body.clone(), bytes_max).map_err(|error| match error {
+        InflateError::TooLarge { .. } => Refusal::TooLarge { bytes_max },
+        corrupt => Refusal::Inflate(corrupt),
+    })?;
+    let hash = hash_of(request, &body, None);
+    let wire = match request.content_type {
+        ContentType::Protobuf => body.clone(),
+        ContentType::Json => otlp::json::to_protobuf(request.signal, &body)
+            .map_err(|source| Refusal::Json { signal: request.signal, source })?
+            .into(),
+    };
+    let (decoder, outcome) = decode_as(app, request, hash, &wire)?;
+    if outcome.rows == 0 {
+        return Ok(Decoded { prepared: None, outcome, bytes: body.len() });
+    }
+    if outcome.records_without_time == 0 {
+        return Ok(finish(decoder, outcome, hash, body.len()));
+    }
+    // Records without a time of their own look the same whenever they happen: such a body is stored at least once, so
+    // that two real ones are two, and its records get ids of their own.
+    let hash = hash_of(request, &body, Some(&app.ids.fresh()));
+    let (decoder, outcome) = decode_as(app, request, hash, &wire)?;
+    Ok(finish(decoder, outcome, hash, body.len()))
+}
+
+fn decode_as(app: &App, request: &Checked, hash: BodyHash, wire: &[u8]) -> Result<(Decoder, BodyOutcome), Refusal> {
+    let context = BodyContext {
+        signal: request.signal,
+        project: &request.project,
+        hash,
+        arrived_at: request.arrived_at,
+        accepted: request.accepted,
+        records_max: app.settings.records_max,
+    };
+    let mut decoder = Decoder::new(request.signal.table());
+    let outcome =
+        decoder.push(&context, wire).map_err(|source| Refusal::Protobuf { signal: request.signal, source })?;
+    Ok((decoder, outcome))
+}
+
+fn finish(decoder: Decoder, outcome: BodyOutcome, hash: BodyHash, bytes: usize) -> Decoded {
+    let prepared =
+        Prepared { hash, batch: decoder.finish(), bytes, time_min: outcome.time_min, time_max: outcome.time_max };
+    Decoded { prepared: Some(prepared), outcome, bytes }
+}
+
+/// 128 bits of BLAKE3 over project, signal and body; with a salt, a hash that no other body has.
+fn hash_of(request: &Checked, body: &[u8], salt: Option<&str>) -> BodyHash {
+    let mut hasher = blake3::Hasher::new();
+    for part in [request.project.as_str(), request.signal.as_str(), salt.unwrap_or_default()] {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    hasher.update(body);
+    let mut bytes = [0; 16];
+    hasher.finalize_xof().fill(&mut bytes);
+    BodyHash::from_bytes(bytes)
+}
