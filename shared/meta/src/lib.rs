@@ -3,11 +3,18 @@
 //! - [`store`]: items, conditions, transactions; implemented by `embedded` (SQLite) and, in the cloud, DynamoDB.
 //! - [`check`]: what every implementation of it checks alike.
 //! - [`queue`]: triggers for compaction.
+//! - [`projects`], [`keys`]: who may do what, where.
+//! - [`quota`]: how much of it.
 //! - [`ledger`]: which segments are live, which batch is open, who holds the lease: the truth of the write path.
 
+mod cache;
 pub mod check;
+mod items;
+pub mod keys;
 pub mod ledger;
+pub mod projects;
 pub mod queue;
+pub mod quota;
 pub mod store;
 
 pub use ledger::Ledger;

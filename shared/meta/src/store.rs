@@ -145,7 +145,10 @@ impl StoreError {
         matches!(self, Self::ConditionFailed { .. })
     }
 
-    pub fn unavailable(context: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub fn unavailable(
+        context: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
         Self::Unavailable { context: context.into(), may_have_happened: true, source: Some(source.into()) }
     }
 }

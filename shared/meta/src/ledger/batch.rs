@@ -86,8 +86,7 @@ impl Ledger {
     /// Marks a batch committed. The caller has read T >= seq and V != seq from one snapshot; then it is true whoever says it.
     /// A failed condition: somebody else marked or cleaned it already, which is as good.
     pub async fn mark_committed(&self, table: &TableId, batch: &Batch) -> Result<(), StoreError> {
-        let committed =
-            Batch { state: BatchState::Committed, committed_at: Some(self.clock.now()), ..batch.clone() };
+        let committed = Batch { state: BatchState::Committed, committed_at: Some(self.clock.now()), ..batch.clone() };
         let put = Operation::put(batch_key(table, batch.seq), attributes(&committed))
             .when(Condition::Equals("state", json!("open")));
         ignore_condition(self.store.write(put).await.map(drop))

@@ -45,7 +45,9 @@ impl Lease {
 pub enum Taken {
     Ours(Lease),
     /// Somebody holds it: drop the trigger, the holder and the sweeper see to the table.
-    Busy { until: Micros },
+    Busy {
+        until: Micros,
+    },
 }
 
 impl Ledger {

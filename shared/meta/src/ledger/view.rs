@@ -31,12 +31,8 @@ impl LedgerView {
 
     /// Live segments that the table does not hold at commit `committed` (T), where `voided` (V) was void: what a reader adds.
     pub fn uncommitted(&self, committed: u64, voided: u64) -> Vec<Segment> {
-        let held: HashSet<&SegmentId> = self
-            .batches
-            .iter()
-            .filter(|b| b.seq <= committed && b.seq != voided)
-            .flat_map(|b| &b.segments)
-            .collect();
+        let held: HashSet<&SegmentId> =
+            self.batches.iter().filter(|b| b.seq <= committed && b.seq != voided).flat_map(|b| &b.segments).collect();
         self.live.iter().filter(|s| !held.contains(&s.id)).cloned().collect()
     }
 
