@@ -1,0 +1,368 @@
+//! Metrics and the data points of all five types.
+
+use crate::wire::{Fields, Malformed, bytes, fixed64, varint, zigzag};
+
+/// The five types of metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricType {
+    Gauge,
+    Sum,
+    Histogram,
+    ExponentialHistogram,
+    Summary,
+}
+
+/// A `Metric`; its data is of one type.
+#[derive(Debug, Default)]
+pub struct Metric<'a> {
+    pub name: &'a [u8],
+    pub description: &'a [u8],
+    pub unit: &'a [u8],
+    /// None if no data is set, or data of a type that is not known.
+    pub kind: Option<MetricType>,
+    /// Data point messages of that type.
+    pub points: Vec<&'a [u8]>,
+    pub aggregation_temporality: i32,
+    pub is_monotonic: bool,
+    /// `KeyValue` messages.
+    pub metadata: Vec<&'a [u8]>,
+}
+
+impl<'a> Metric<'a> {
+    pub fn read(message: &'a [u8]) -> Result<Self, Malformed> {
+        const NAME: u32 = bytes(1);
+        const DESCRIPTION: u32 = bytes(2);
+        const UNIT: u32 = bytes(3);
+        const GAUGE: u32 = bytes(5);
+        const SUM: u32 = bytes(7);
+        const HISTOGRAM: u32 = bytes(9);
+        const EXPONENTIAL_HISTOGRAM: u32 = bytes(10);
+        const SUMMARY: u32 = bytes(11);
+        const METADATA: u32 = bytes(12);
+
+        let mut metric = Self::default();
+        let mut fields = Fields::new(message);
+        while let Some(tag) = fields.tag()? {
+            match tag {
+                NAME => metric.name = fields.bytes()?,
+                DESCRIPTION => metric.description = fields.bytes()?,
+                UNIT => metric.unit = fields.bytes()?,
+                GAUGE => metric.merge_data(MetricType::Gauge, fields.bytes()?)?,
+                SUM => metric.merge_data(MetricType::Sum, fields.bytes()?)?,
+                HISTOGRAM => metric.merge_data(MetricType::Histogram, fields.bytes()?)?,
+                EXPONENTIAL_HISTOGRAM => metric.merge_data(MetricType::ExponentialHistogram, fields.bytes()?)?,
+                SUMMARY => metric.merge_data(MetricType::Summary, fields.bytes()?)?,
+                METADATA => metric.metadata.push(fields.bytes()?),
+                _ => fields.skip(tag)?,
+            }
+        }
+        Ok(metric)
+    }
+
+    /// The `oneof`: data of the same type is merged, data of another type replaces what was there.
+    fn merge_data(&mut self, kind: MetricType, message: &'a [u8]) -> Result<(), Malformed> {
+        const POINTS: u32 = bytes(1);
+        const TEMPORALITY: u32 = varint(2);
+        const MONOTONIC: u32 = varint(3);
+
+        if self.kind != Some(kind) {
+            self.points.clear();
+            (self.kind, self.aggregation_temporality, self.is_monotonic) = (Some(kind), 0, false);
+        }
+        let mut fields = Fields::new(message);
+        while let Some(tag) = fields.tag()? {
+            match tag {
+                POINTS => self.points.push(fields.bytes()?),
+                TEMPORALITY => self.aggregation_temporality = fields.varint()? as i32,
+                MONOTONIC => self.is_monotonic = fields.varint()? != 0,
+                _ => fields.skip(tag)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The number of a point or of an exemplar.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Number {
+    Double(f64),
+    Int(i64),
+}
+
+/// A data point of any type; fields that its type lacks stay empty.
+#[derive(Debug, Default)]
+pub struct Point<'a> {
+    /// `KeyValue` messages.
+    pub attributes: Vec<&'a [u8]>,
+    pub start_time_unix_nano: u64,
+    pub time_unix_nano: u64,
+    pub flags: u32,
+    /// `Exemplar` messages.
+    pub exemplars: Vec<&'a [u8]>,
+    /// Gauge and sum.
+    pub number: Option<Number>,
+    /// Histograms and summary.
+    pub count: u64,
+    /// Optional in histograms; a summary always has it.
+    pub sum: Option<f64>,
+    pub min: Option<f64>,
+    pub max: Option<f64>,
+    /// Histogram.
+    pub bucket_counts: Vec<u64>,
+    pub explicit_bounds: Vec<f64>,
+    /// Exponential histogram.
+    pub scale: i32,
+    pub zero_count: u64,
+    pub zero_threshold: f64,
+    pub positive: Option<Buckets>,
+    pub negative: Option<Buckets>,
+    /// Summary: quantile and value.
+    pub quantiles: Vec<(f64, f64)>,
+}
+
+/// The buckets of one side of an exponential histogram.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Buckets {
+    pub offset: i32,
+    pub counts: Vec<u64>,
+}
+
+const START: u32 = fixed64(2);
+const TIME: u32 = fixed64(3);
+
+impl<'a> Point<'a> {
+    /// Reads a data point of `kind`, in place of what was read before.
+    pub fn read(&mut self, kind: MetricType, message: &'a [u8]) -> Result<(), Malformed> {
+        self.clear();
+        match kind {
+            MetricType::Gauge | MetricType::Sum => self.read_number(message),
+            MetricType::Histogram => self.read_histogram(message),
+            MetricType::ExponentialHistogram => self.read_exponential(message),
+            MetricType::Summary => self.read_summary(message),
+        }
+    }
+
+    /// Empty, with the lists' memory kept.
+    fn clear(&mut self) {
+        let mut kept = std::mem::take(self);
+        kept.attributes.clear();
+        kept.exemplars.clear();
+        kept.bucket_counts.clear();
+        kept.explicit_bounds.clear();
+        kept.quantiles.clear();
+        self.attributes = kept.attributes;
+        self.exemplars = kept.exemplars;
+        self.bucket_counts = kept.bucket_counts;
+        self.explicit_bounds = kept.explicit_bounds;
+        self.quantiles = kept.quantiles;
+    }
+
+    fn read_number(&mut self, message: &'a [u8]) -> Result<(), Malformed> {
+        const AS_DOUBLE: u32 = fixed64(4);
+        const EXEMPLARS: u32 = bytes(5);
+        const AS_INT: u32 = fixed64(6);
+        const ATTRIBUTES: u32 = bytes(7);
+        const FLAGS: u32 = varint(8);
+
+        let mut fields = Fields::new(message);
+        while let Some(tag) = fields.tag()? {
+            match tag {
+                START => self.start_time_unix_nano = fields.fixed64()?,
+                TIME => self.time_unix_nano = fields.fixed64()?,
+                AS_DOUBLE => self.number = Some(Number::Double(fields.double()?)),
+                AS_INT => self.number = Some(Number::Int(fields.fixed64()? as i64)),
+                EXEMPLARS => self.exemplars.push(fields.bytes()?),
+                ATTRIBUTES => self.attributes.push(fields.bytes()?),
+                FLAGS => self.flags = fields.varint()? as u32,
+                _ => fields.skip(tag)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn read_histogram(&mut self, message: &'a [u8]) -> Result<(), Malformed> {
+        const COUNT: u32 = fixed64(4);
+        const SUM: u32 = fixed64(5);
+        const BUCKET: u32 = fixed64(6);
+        const BUCKETS: u32 = bytes(6);
+        const BOUND: u32 = fixed64(7);
+        const BOUNDS: u32 = bytes(7);
+        const EXEMPLARS: u32 = bytes(8);
+        const ATTRIBUTES: u32 = bytes(9);
+        const FLAGS: u32 = varint(10);
+        const MIN: u32 = fixed64(11);
+        const MAX: u32 = fixed64(12);
+
+        let mut fields = Fields::new(message);
+        while let Some(tag) = fields.tag()? {
+            match tag {
+                START => self.start_time_unix_nano = fields.fixed64()?,
+                TIME => self.time_unix_nano = fields.fixed64()?,
+                COUNT => self.count = fields.fixed64()?,
+                SUM => self.sum = Some(fields.double()?),
+                BUCKET => self.bucket_counts.push(fields.fixed64()?),
+                BUCKETS => unpack_fixed64(fields.bytes()?, |count| self.bucket_counts.push(count))?,
+                BOUND => self.explicit_bounds.push(fields.double()?),
+                BOUNDS => unpack_fixed64(fields.bytes()?, |bits| self.explicit_bounds.push(f64::from_bits(bits)))?,
+                EXEMPLARS => self.exemplars.push(fields.bytes()?),
+                ATTRIBUTES => self.attributes.push(fields.bytes()?),
+                FLAGS => self.flags = fields.varint()? as u32,
+                MIN => self.min = Some(fields.double()?),
+                MAX => self.max = Some(fields.double()?),
+                _ => fields.skip(tag)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn read_exponential(&mut self, message: &'a [u8]) -> Result<(), Malformed> {
+        const ATTRIBUTES: u32 = bytes(1);
+        const COUNT: u32 = fixed64(4);
+        const SUM: u32 = fixed64(5);
+        const SCALE: u32 = varint(6);
+        const ZERO_COUNT: u32 = fixed64(7);
+        const POSITIVE: u32 = bytes(8);
+        const NEGATIVE: u32 = bytes(9);
+        const FLAGS: u32 = varint(10);
+        const EXEMPLARS: u32 = bytes(11);
+        const MIN: u32 = fixed64(12);
+        const MAX: u32 = fixed64(13);
+        const ZERO_THRESHOLD: u32 = fixed64(14);
+
+        let mut fields = Fields::new(message);
+        while let Some(tag) = fields.tag()? {
+            match tag {
+                ATTRIBUTES => self.attributes.push(fields.bytes()?),
+                START => self.start_time_unix_nano = fields.fixed64()?,
+                TIME => self.time_unix_nano = fields.fixed64()?,
+                COUNT => self.count = fields.fixed64()?,
+                SUM => self.sum = Some(fields.double()?),
+                SCALE => self.scale = sint32(fields.varint()?),
+                ZERO_COUNT => self.zero_count = fields.fixed64()?,
+                POSITIVE => self.positive.get_or_insert_default().merge(fields.bytes()?)?,
+                NEGATIVE => self.negative.get_or_insert_default().merge(fields.bytes()?)?,
+                FLAGS => self.flags = fields.varint()? as u32,
+                EXEMPLARS => self.exemplars.push(fields.bytes()?),
+                MIN => self.min = Some(fields.double()?),
+                MAX => self.max = Some(fields.double()?),
+                ZERO_THRESHOLD => self.zero_threshold = fields.double()?,
+                _ => fields.skip(tag)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn read_summary(&mut self, message: &'a [u8]) -> Result<(), Malformed> {
+        const COUNT: u32 = fixed64(4);
+        const SUM: u32 = fixed64(5);
+        const QUANTILES: u32 = bytes(6);
+        const ATTRIBUTES: u32 = bytes(7);
+        const FLAGS: u32 = varint(8);
+
+        self.sum = Some(0.0);
+        let mut fields = Fields::new(message);
+        while let Some(tag) = fields.tag()? {
+            match tag {
+                START => self.start_time_unix_nano = fields.fixed64()?,
+                TIME => self.time_unix_nano = fields.fixed64()?,
+                COUNT => self.count = fields.fixed64()?,
+                SUM => self.sum = Some(fields.double()?),
+                QUANTILES => self.quantiles.push(value_at_quantile(fields.bytes()?)?),
+                ATTRIBUTES => self.attributes.push(fields.bytes()?),
+                FLAGS => self.flags = fields.varint()? as u32,
+                _ => fields.skip(tag)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Buckets {
+    fn merge(&mut self, message: &[u8]) -> Result<(), Malformed> {
+        const OFFSET: u32 = varint(1);
+        const COUNT: u32 = varint(2);
+        const COUNTS: u32 = bytes(2);
+
+        let mut fields = Fields::new(message);
+        while let Some(tag) = fields.tag()? {
+            match tag {
+                OFFSET => self.offset = sint32(fields.varint()?),
+                COUNT => self.counts.push(fields.varint()?),
+                COUNTS => {
+                    let packed = fields.bytes()?;
+                    let mut numbers = Fields::new(packed);
+                    while !numbers.is_at_end() {
+                        self.counts.push(numbers.varint()?);
+                    }
+                }
+                _ => fields.skip(tag)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn value_at_quantile(message: &[u8]) -> Result<(f64, f64), Malformed> {
+    const QUANTILE: u32 = fixed64(1);
+    const VALUE: u32 = fixed64(2);
+
+    let (mut quantile, mut value) = (0.0, 0.0);
+    let mut fields = Fields::new(message);
+    while let Some(tag) = fields.tag()? {
+        match tag {
+            QUANTILE => quantile = fields.double()?,
+            VALUE => value = fields.double()?,
+            _ => fields.skip(tag)?,
+        }
+    }
+    Ok((quantile, value))
+}
+
+fn unpack_fixed64(packed: &[u8], mut each: impl FnMut(u64)) -> Result<(), Malformed> {
+    let mut numbers = Fields::new(packed);
+    while !numbers.is_at_end() {
+        each(numbers.fixed64()?);
+    }
+    Ok(())
+}
+
+fn sint32(value: u64) -> i32 {
+    zigzag(u64::from(value as u32)) as i32
+}
+
+/// An `Exemplar`.
+#[derive(Debug, Default)]
+pub struct Exemplar<'a> {
+    /// `KeyValue` messages.
+    pub filtered_attributes: Vec<&'a [u8]>,
+    pub time_unix_nano: u64,
+    pub number: Option<Number>,
+    pub span_id: &'a [u8],
+    pub trace_id: &'a [u8],
+}
+
+impl<'a> Exemplar<'a> {
+    pub fn read(message: &'a [u8]) -> Result<Self, Malformed> {
+        const TIME: u32 = fixed64(2);
+        const AS_DOUBLE: u32 = fixed64(3);
+        const SPAN_ID: u32 = bytes(4);
+        const TRACE_ID: u32 = bytes(5);
+        const AS_INT: u32 = fixed64(6);
+        const FILTERED_ATTRIBUTES: u32 = bytes(7);
+
+        let mut exemplar = Self::default();
+        let mut fields = Fields::new(message);
+        while let Some(tag) = fields.tag()? {
+            match tag {
+                TIME => exemplar.time_unix_nano = fields.fixed64()?,
+                AS_DOUBLE => exemplar.number = Some(Number::Double(fields.double()?)),
+                AS_INT => exemplar.number = Some(Number::Int(fields.fixed64()? as i64)),
+                SPAN_ID => exemplar.span_id = fields.bytes()?,
+                TRACE_ID => exemplar.trace_id = fields.bytes()?,
+                FILTERED_ATTRIBUTES => exemplar.filtered_attributes.push(fields.bytes()?),
+                _ => fields.skip(tag)?,
+            }
+        }
+        Ok(exemplar)
+    }
+}
