@@ -1,1 +1,19 @@
-//! edge
+//! HTTP on the port that people and programs ask: errors of one shape, who is calling, bodies and parameters checked.
+//!
+//! [`face`] finishes a router: request ids, CORS, panics, unknown paths and methods. A handler takes [`Authenticated`],
+//! [`JsonBody`], [`QueryOf`] and [`PathOf`], and returns `Result<_, ApiError>`. OTLP has errors of its own; they live in
+//! `ingest`, which takes only [`cors`] and [`key_of`] from here.
+
+mod auth;
+mod code;
+mod cors;
+mod error;
+mod extract;
+mod face;
+
+pub use auth::{AuthError, Authenticated, key_of, require};
+pub use code::ErrorCode;
+pub use cors::cors;
+pub use error::{ApiError, ErrorAnswer, ErrorDetail, Position};
+pub use extract::{BODY_BYTES_MAX, JsonBody, PathOf, QueryOf};
+pub use face::{REQUEST_ID, RequestId, face};
