@@ -1,1 +1,10 @@
-//! boot
+//! How a process of ours starts and stops: settings from the environment, a log, a signal to end.
+
+mod env;
+mod log;
+mod shutdown;
+
+pub use env::{Env, EnvError};
+pub use log::{LogError, LogFormat, start_log};
+pub use shutdown::shutdown_signal;
+pub use tokio_util::sync::CancellationToken;

@@ -1,0 +1,79 @@
+//! The log of a process, on stderr: text for people, JSON for machines.
+//!
+//! `PLIMSOLL_LOG` filters (`info`, `debug`, `info,meta=debug`, ...; default `info`); `PLIMSOLL_LOG_FORMAT` is `text` or
+//! `json` (default `text`, in colour on a terminal).
+
+use std::io::IsTerminal;
+use std::str::FromStr;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::util::TryInitError;
+
+use crate::{Env, EnvError};
+
+const FILTER_DEFAULT: &str = "info";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err("there are text and json".to_owned()),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    #[error(transparent)]
+    Env(#[from] EnvError),
+    #[error("PLIMSOLL_LOG is no filter")]
+    Filter(#[from] ParseError),
+    #[error("this process has a log already")]
+    Started(#[from] TryInitError),
+}
+
+/// Starts the log of this process, once.
+pub fn start_log(mut env: Env) -> Result<(), LogError> {
+    let filter = env.optional("PLIMSOLL_LOG", FILTER_DEFAULT.to_owned());
+    let format = env.optional("PLIMSOLL_LOG_FORMAT", LogFormat::Text);
+    let (filter, format) = env.finish(|| Some((filter?, format?)))?;
+    let filter = EnvFilter::try_new(filter)?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => start(builder.with_ansi(std::io::stderr().is_terminal()).finish())?,
+        LogFormat::Json => start(builder.json().flatten_event(true).finish())?,
+    }
+    Ok(())
+}
+
+fn start(subscriber: impl Into<tracing::Dispatch>) -> Result<(), TryInitError> {
+    tracing_subscriber::util::SubscriberInitExt::try_init(subscriber)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(filter: &'static str, format: &'static str) -> Env {
+        Env::with(move |name| Ok(if name == "PLIMSOLL_LOG" { filter } else { format }.to_owned()))
+    }
+
+    #[test]
+    fn a_log_starts_once_and_says_what_it_cannot_read() {
+        assert!(matches!(start_log(env("info,meta=debug=x", "json")), Err(LogError::Filter(_))));
+        let error = start_log(env("info", "xml")).expect_err("no format").to_string();
+        assert!(error.contains("PLIMSOLL_LOG_FORMAT does not read: there are text and json"), "{error}");
+        start_log(env("off", "json")).expect("started");
+        assert!(matches!(start_log(env("", "")), Err(LogError::Started(_))));
+    }
+}
