@@ -1,1 +1,9 @@
-//! testkit
+//! What tests share: fakes that keep state, contract suites that fakes and real things both pass, sample telemetry.
+
+pub mod contract;
+mod items;
+mod queue;
+pub mod telemetry;
+
+pub use items::MemoryItems;
+pub use queue::MemoryQueue;

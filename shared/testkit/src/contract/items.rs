@@ -1,0 +1,382 @@
+//! The contract of [`meta::ItemStore`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clock::{Clock, ManualClock};
+use futures::future::{BoxFuture, join_all};
+use meta::{
+    Attributes, Condition, ITEM_BYTES_MAX, Item, ItemKey, ItemStore, Operation, SortRange, StoreError,
+    TRANSACTION_ITEMS_MAX, query_all,
+};
+use serde_json::{Value, json};
+
+/// A store to try. Cases use partitions that begin with `scope`, so one table can serve them all.
+#[derive(Clone)]
+pub struct World {
+    pub store: Arc<dyn ItemStore>,
+    /// The one the store was opened with.
+    pub clock: Arc<ManualClock>,
+    pub scope: String,
+}
+
+pub type Case = fn(World) -> BoxFuture<'static, ()>;
+
+pub const CASES: &[(&str, Case)] = &[
+    ("versions_count_from_one_and_start_again_after_a_delete", |w| Box::pin(versions(w))),
+    ("attributes_come_back_as_they_were_put", |w| Box::pin(round_trip(w))),
+    ("each_condition_decides_puts_deletes_and_checks", |w| Box::pin(conditions(w))),
+    ("an_expired_item_is_absent_everywhere", |w| Box::pin(expiry(w))),
+    ("a_transaction_happens_whole_or_not_at_all", |w| Box::pin(transactions(w))),
+    ("limits_of_items_keys_and_transactions", |w| Box::pin(limits(w))),
+    ("ranges_order_by_bytes_and_stay_in_their_partition", |w| Box::pin(ranges(w))),
+    ("pages_join_to_the_whole", |w| Box::pin(pages(w))),
+    ("big_items_page_too", |w| Box::pin(big_pages(w))),
+    ("one_of_many_creators_wins", |w| Box::pin(one_winner(w))),
+    ("counting_by_version_loses_nothing", |w| Box::pin(counting(w))),
+    ("transfers_between_items_keep_the_sum", |w| Box::pin(transfers(w))),
+];
+
+impl World {
+    fn key(&self, sort: &str) -> ItemKey {
+        ItemKey::new(format!("{}/p", self.scope), sort)
+    }
+
+    fn put(&self, sort: &str, attributes: Value) -> Operation {
+        Operation::put(self.key(sort), object(attributes))
+    }
+
+    async fn get(&self, sort: &str) -> Option<Item> {
+        self.store.get(&self.key(sort)).await.expect("get")
+    }
+
+    async fn write(&self, operation: Operation) -> u64 {
+        self.store.write(operation).await.expect("write")
+    }
+
+    async fn sorts(&self, range: SortRange) -> Vec<String> {
+        let items = query_all(self.store.as_ref(), &self.key("-").partition, &range).await.expect("query");
+        items.into_iter().map(|item| item.key.sort).collect()
+    }
+}
+
+fn object(value: Value) -> Attributes {
+    value.as_object().expect("an object").clone()
+}
+
+fn failed_at<T: std::fmt::Debug>(result: Result<T, StoreError>) -> Vec<usize> {
+    match result {
+        Err(StoreError::ConditionFailed { failed }) => failed,
+        other => panic!("{other:?} instead of a failed condition"),
+    }
+}
+
+fn assert_invalid<T: std::fmt::Debug>(result: Result<T, StoreError>) {
+    assert!(matches!(result, Err(StoreError::Invalid(_))), "{result:?} instead of a refusal");
+}
+
+async fn versions(w: World) {
+    assert_eq!(w.get("a").await, None);
+    assert_eq!(w.write(w.put("a", json!({"n": 1}))).await, 1);
+    assert_eq!(w.write(w.put("a", json!({"n": 2}))).await, 2);
+    w.store.transact(vec![w.put("a", json!({"n": 3}))]).await.expect("transact");
+    let item = w.get("a").await.expect("there");
+    assert_eq!((item.version, &item.attributes["n"], item.expires_at), (3, &json!(3), None));
+    assert_eq!(w.write(Operation::delete(w.key("a"))).await, 0);
+    assert_eq!(w.get("a").await, None);
+    assert_eq!(w.write(Operation::delete(w.key("a"))).await, 0, "deleting what is absent succeeds");
+    assert_eq!(w.write(w.put("a", json!({}))).await, 1);
+}
+
+async fn round_trip(w: World) {
+    let values = json!({
+        "null": null, "yes": true, "text": "ü \u{1F980} \"quoted\" \n", "empty": "",
+        "least": i64::MIN, "greatest": i64::MAX, "zero": 0, "half": 0.5, "tiny": 1.25e-7, "big": -1.5e12,
+        "list": [1, "two", [3.5, null], {}], "nested": {"a": {"b": [true]}}, "": "a name may be empty",
+    });
+    w.write(w.put("ü/ #%", values.clone())).await;
+    let item = w.get("ü/ #%").await.expect("there");
+    assert_eq!(Value::Object(item.attributes), values);
+    assert_eq!(item.key, w.key("ü/ #%"));
+    assert_eq!(w.sorts(SortRange::All).await, ["ü/ #%"]);
+}
+
+async fn conditions(w: World) {
+    let cases = [
+        (Condition::Absent, true, false),
+        (Condition::Present, false, true),
+        (Condition::Version(2), false, true),
+        (Condition::Version(1), false, false),
+        (Condition::Equals("s", json!("x")), false, true),
+        (Condition::Equals("s", json!("y")), false, false),
+        (Condition::Equals("n", json!(7)), false, true),
+        (Condition::Equals("none", Value::Null), false, false),
+        (Condition::Below("n", 8), false, true),
+        (Condition::Below("n", 7), false, false),
+        (Condition::Below("s", 8), false, false),
+    ];
+    for (place, (condition, of_nothing, of_item)) in cases.into_iter().enumerate() {
+        for (stands, holds) in [(false, of_nothing), (true, of_item)] {
+            let act = |n: usize| {
+                let sort = format!("{place}-{stands}-{n}");
+                match n {
+                    0 => w.put(&sort, json!({"new": true})),
+                    1 => Operation::delete(w.key(&sort)),
+                    _ => Operation::check(w.key(&sort)),
+                }
+            };
+            for n in 0..3 {
+                let operation = act(n).when(condition.clone());
+                let sort = operation.key().sort.clone();
+                if stands {
+                    w.write(w.put(&sort, json!({}))).await;
+                    w.write(w.put(&sort, json!({"s": "x", "n": 7}))).await;
+                }
+                let before = w.get(&sort).await;
+                let result = if n == 2 {
+                    w.store.transact(vec![operation]).await.map(|()| 0)
+                } else {
+                    w.store.write(operation).await
+                };
+                let what = format!("{condition:?}, something stands: {stands}, act {n}");
+                if !holds {
+                    assert_eq!(failed_at(result), [0], "{what}");
+                    assert_eq!(w.get(&sort).await, before, "{what}: a refused write changes nothing");
+                    continue;
+                }
+                assert!(result.is_ok(), "{what}: {result:?}");
+                let after = w.get(&sort).await;
+                match n {
+                    0 => assert_eq!(after.expect("put").attributes, object(json!({"new": true})), "{what}"),
+                    1 => assert_eq!(after, None, "{what}"),
+                    _ => assert_eq!(after, before, "{what}"),
+                }
+            }
+        }
+    }
+    let both = [Condition::Present, Condition::Equals("n", json!(1))];
+    w.write(w.put("all", json!({"n": 2}))).await;
+    let put = both.into_iter().fold(w.put("all", json!({})), Operation::when);
+    assert_eq!(failed_at(w.store.write(put).await), [0], "all of a list must hold");
+}
+
+async fn expiry(w: World) {
+    let at = w.clock.now() + 1_000_000;
+    let standing = || w.put("a", json!({"n": 1})).expiring(at);
+    assert_eq!((w.write(standing()).await, w.write(standing()).await), (1, 2));
+    w.write(w.put("b", json!({}))).await;
+    assert_eq!(w.get("a").await.expect("still there").expires_at, Some(at));
+    w.clock.set(at - 1);
+    assert_eq!(w.sorts(SortRange::All).await, ["a", "b"], "a microsecond before its expiry it stands");
+    w.clock.set(at);
+    assert_eq!(w.get("a").await, None);
+    assert_eq!(w.sorts(SortRange::All).await, ["b"]);
+    for condition in
+        [Condition::Present, Condition::Version(2), Condition::Equals("n", json!(1)), Condition::Below("n", 9)]
+    {
+        assert_eq!(failed_at(w.store.write(standing().when(condition)).await), [0]);
+    }
+    let check = Operation::check(w.key("a")).when(Condition::Absent);
+    w.store.transact(vec![check]).await.expect("an expired item is absent for a check");
+    let again = w.put("a", json!({"n": 2})).when(Condition::Absent);
+    assert_eq!(w.write(again).await, 1, "what replaces an expired item is new");
+    w.clock.advance(Duration::from_secs(1_000));
+    assert_eq!(w.get("a").await.expect("it has no expiry any more").expires_at, None);
+}
+
+async fn transactions(w: World) {
+    w.write(w.put("old", json!({"n": 1}))).await;
+    w.write(w.put("guard", json!({"owner": "me"}))).await;
+    let mine = |owner: &str| Operation::check(w.key("guard")).when(Condition::Equals("owner", json!(owner)));
+    let act = |owner: &str, absent: Condition| {
+        vec![
+            w.put("new", json!({"n": 2})).when(absent),
+            Operation::delete(w.key("old")).when(Condition::Present),
+            mine(owner),
+        ]
+    };
+    assert_eq!(failed_at(w.store.transact(act("you", Condition::Present)).await), [0, 2], "all that fail are named");
+    assert_eq!(failed_at(w.store.transact(act("you", Condition::Absent)).await), [2]);
+    assert_eq!((w.get("new").await, w.get("old").await.map(|item| item.version)), (None, Some(1)));
+    w.store.transact(act("me", Condition::Absent)).await.expect("all hold");
+    assert_eq!((w.get("old").await, w.get("new").await.map(|item| item.version)), (None, Some(1)));
+    assert_eq!(w.get("guard").await.expect("there").version, 1, "a check changes nothing");
+    assert_eq!(failed_at(w.store.transact(act("me", Condition::Absent)).await), [0, 1]);
+}
+
+async fn limits(w: World) {
+    let many = |n: usize| (0..n).map(|i| w.put(&format!("{i:03}"), json!({}))).collect::<Vec<_>>();
+    assert_invalid(w.store.transact(many(0)).await);
+    assert_invalid(w.store.transact(many(TRANSACTION_ITEMS_MAX + 1)).await);
+    assert_invalid(w.store.transact(vec![w.put("a", json!({})), Operation::check(w.key("a"))]).await);
+    assert_eq!(w.sorts(SortRange::All).await, [""; 0]);
+    w.store.transact(many(TRANSACTION_ITEMS_MAX)).await.expect("the most that is possible");
+    assert_eq!(w.sorts(SortRange::All).await.len(), TRANSACTION_ITEMS_MAX);
+
+    let key = w.key("big");
+    let room = ITEM_BYTES_MAX - key.partition.len() - key.sort.len() - r#"{"a":""}"#.len();
+    w.write(w.put("big", json!({"a": "x".repeat(room)}))).await;
+    assert_invalid(w.store.write(w.put("big", json!({"a": "x".repeat(room + 1)}))).await);
+    assert_invalid(w.store.transact(vec![w.put("big", json!({"a": "x".repeat(room + 1)}))]).await);
+    assert_eq!(w.get("big").await.expect("there").version, 1);
+
+    for bad in ["", &"x".repeat(meta::check::KEY_BYTES_MAX + 1)] {
+        assert_invalid(w.store.write(w.put(bad, json!({}))).await);
+        assert_invalid(w.store.get(&w.key(bad)).await);
+        assert_invalid(w.store.get(&ItemKey::new(bad, "a")).await);
+    }
+    let longest = "x".repeat(meta::check::KEY_BYTES_MAX);
+    w.write(w.put(&longest, json!({}))).await;
+    assert!(w.get(&longest).await.is_some());
+    assert_invalid(w.store.write(w.put("n", json!({"n": i64::MAX as u64 + 1}))).await);
+    assert_invalid(w.store.query(&key.partition, &SortRange::All, None, 0).await);
+}
+
+async fn ranges(w: World) {
+    let sorted = [
+        "A",
+        "a",
+        "a#",
+        "a#1",
+        "a#10",
+        "a#2",
+        "a#\u{10FFFF}",
+        "a#\u{10FFFF}b",
+        "a$",
+        "b",
+        "z",
+        "ß",
+        "é",
+        "\u{FFFD}",
+        "\u{1F980}",
+    ];
+    for sort in sorted.iter().rev() {
+        w.write(w.put(sort, json!({}))).await;
+    }
+    // Neighbours that a careless prefix would let in.
+    for partition in [format!("{}/p/", w.scope), format!("{}/P", w.scope), format!("{}/o", w.scope)] {
+        w.write(Operation::put(ItemKey::new(partition, "a#5"), Attributes::new())).await;
+    }
+    assert_eq!(w.sorts(SortRange::All).await, sorted);
+    let prefix = |text: &str| SortRange::Prefix(text.to_owned());
+    assert_eq!(w.sorts(prefix("a#")).await, sorted[2..8]);
+    assert_eq!(w.sorts(prefix("a#\u{10FFFF}")).await, sorted[6..8]);
+    assert_eq!(w.sorts(prefix("a#1")).await, ["a#1", "a#10"]);
+    assert_eq!(w.sorts(prefix("c")).await, [""; 0]);
+    let between = |first: &str, last: &str| SortRange::Between(first.to_owned(), last.to_owned());
+    assert_eq!(w.sorts(between("a#1", "a#2")).await, ["a#1", "a#10", "a#2"], "both ends are inside");
+    assert_eq!(w.sorts(between("a#11", "a#1z")).await, [""; 0]);
+    assert_eq!(w.sorts(between("b", "a")).await, [""; 0]);
+}
+
+async fn pages(w: World) {
+    let at = w.clock.now() + 1;
+    for n in 0..20 {
+        let put = w.put(&format!("x#{n:02}"), json!({}));
+        w.write(if n % 3 == 0 { put.expiring(at) } else { put }).await;
+    }
+    w.write(w.put("w", json!({}))).await;
+    w.write(w.put("y", json!({}))).await;
+    w.clock.set(at);
+    let expected: Vec<String> = (0..20).filter(|n| n % 3 != 0).map(|n| format!("x#{n:02}")).collect();
+    let partition = w.key("-").partition;
+    for range in [SortRange::Prefix("x#".into()), SortRange::Between("x#00".into(), "x#19".into())] {
+        for limit in [1, 2, 5, 13, 14, 100] {
+            let (mut found, mut after) = (Vec::new(), None);
+            loop {
+                let page = w.store.query(&partition, &range, after.as_deref(), limit).await.expect("query");
+                assert!(page.items.len() <= limit);
+                found.extend(page.items.into_iter().map(|item| item.key.sort));
+                match page.next {
+                    Some(next) => after = Some(next),
+                    None => break,
+                }
+            }
+            assert_eq!(found, expected, "{range:?} by {limit}");
+        }
+    }
+    let page = w.store.query(&partition, &SortRange::All, None, 3).await.expect("query");
+    let next = page.next.expect("there is more");
+    w.write(Operation::delete(w.key(&page.items[2].key.sort))).await;
+    let page = w.store.query(&partition, &SortRange::All, Some(&next), 1).await.expect("query");
+    assert_eq!(page.items[0].key.sort, "x#04", "a page goes on although its last item was deleted");
+}
+
+async fn big_pages(w: World) {
+    let text = "x".repeat(ITEM_BYTES_MAX - 2_000);
+    for n in 0..8 {
+        w.write(w.put(&n.to_string(), json!({"a": text}))).await;
+    }
+    assert_eq!(w.sorts(SortRange::All).await, ["0", "1", "2", "3", "4", "5", "6", "7"]);
+}
+
+async fn one_winner(w: World) {
+    let tries = (0..32).map(|n| {
+        let w = w.clone();
+        tokio::spawn(async move { w.store.write(w.put("one", json!({"n": n})).when(Condition::Absent)).await })
+    });
+    let results: Vec<_> = join_all(tries).await.into_iter().map(|result| result.expect("no panic")).collect();
+    let winners: Vec<_> = results.iter().enumerate().filter(|(_, result)| result.is_ok()).collect();
+    assert_eq!(winners.len(), 1, "{results:?}");
+    assert_eq!(w.get("one").await.expect("there").attributes["n"], json!(winners[0].0));
+    for result in results.into_iter().filter(Result::is_err) {
+        assert_eq!(failed_at(result), [0]);
+    }
+}
+
+async fn counting(w: World) {
+    w.write(w.put("count", json!({"n": 0}))).await;
+    let count_up = async |w: &World| {
+        loop {
+            let item = w.get("count").await.expect("there");
+            let n = item.attributes["n"].as_i64().expect("a number");
+            let put = w.put("count", json!({"n": n + 1})).when(Condition::Version(item.version));
+            match w.store.write(put).await {
+                Ok(version) => return assert_eq!(version, item.version + 1),
+                Err(error) => assert!(error.is_condition(), "{error}"),
+            }
+        }
+    };
+    let counters = (0..8).map(|_| {
+        let w = w.clone();
+        tokio::spawn(async move {
+            for _ in 0..10 {
+                count_up(&w).await;
+            }
+        })
+    });
+    assert!(join_all(counters).await.into_iter().all(|result| result.is_ok()));
+    assert_eq!(w.get("count").await.expect("there").attributes["n"], json!(80));
+}
+
+async fn transfers(w: World) {
+    const ACCOUNTS: i64 = 4;
+    for n in 0..ACCOUNTS {
+        w.write(w.put(&n.to_string(), json!({"n": 100}))).await;
+    }
+    let transfer = async |w: &World, from: i64, to: i64| {
+        let (from, to) = (from.to_string(), to.to_string());
+        let (a, b) = (w.get(&from).await.expect("there"), w.get(&to).await.expect("there"));
+        let moved = |item: &Item, by: i64| {
+            let n = item.attributes["n"].as_i64().expect("a number") + by;
+            w.put(&item.key.sort, json!({"n": n})).when(Condition::Version(item.version))
+        };
+        match w.store.transact(vec![moved(&a, -1), moved(&b, 1)]).await {
+            Ok(()) => {}
+            Err(error) => assert!(error.is_condition(), "{error}"),
+        }
+    };
+    let tellers = (0..8).map(|n| {
+        let w = w.clone();
+        tokio::spawn(async move {
+            for turn in 0..20 {
+                transfer(&w, (n + turn) % ACCOUNTS, (n + turn + 1 + turn % 2) % ACCOUNTS).await;
+            }
+        })
+    });
+    assert!(join_all(tellers).await.into_iter().all(|result| result.is_ok()));
+    let items = query_all(w.store.as_ref(), &w.key("-").partition, &SortRange::All).await.expect("query");
+    let sum: i64 = items.iter().map(|item| item.attributes["n"].as_i64().expect("a number")).sum();
+    assert_eq!(sum, 100 * ACCOUNTS);
+    assert!(items.iter().any(|item| item.version > 1), "some transfer took place");
+}
