@@ -1,0 +1,109 @@
+//! From the columns that a batch happens to hold to the columns that were asked for, and several batches into one.
+//!
+//! A batch fresh from the decoder or from a segment holds only columns with a value, and what is said once for many rows (the
+//! resource, the scope, names of enumerations) is dictionary-encoded: that keeps the batch small however long the resource is.
+//! Readers and the compactor call [`conform`] or [`conform_to`] before anything else.
+
+use arrow_array::types::Int32Type;
+use arrow_array::{Array, ArrayRef, DictionaryArray, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
+use model::TableName;
+use std::sync::Arc;
+
+use crate::schema::schema;
+
+/// A batch does not fit a schema.
+#[derive(Debug, thiserror::Error)]
+pub enum ConformError {
+    #[error("the batch has a column `{column}` that {table} does not have: it was written by a newer version")]
+    UnknownColumn { column: String, table: TableName },
+    #[error("column `{column}` is {found}, the table has {expected}")]
+    WrongType { column: String, found: DataType, expected: DataType },
+    #[error("failed to put the columns of a batch together")]
+    Columns(#[from] ArrowError),
+}
+
+/// The batch with all columns of its table, in the table's order and types; missing columns are null.
+///
+/// A column that the table does not have is an error, so that nothing is dropped silently.
+pub fn conform(batch: &RecordBatch, table: TableName) -> Result<RecordBatch, ConformError> {
+    let schema = schema(table);
+    refuse_unknown_columns(batch, table, &schema)?;
+    conform_to(batch, &schema)
+}
+
+/// The columns of `schema` only, in its order and types; missing columns are null, others are left out.
+pub fn conform_to(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ConformError> {
+    let mut columns = Vec::with_capacity(schema.fields().len());
+    for field in schema.fields() {
+        columns.push(match batch.column_by_name(field.name()) {
+            Some(column) => plain(column, field.name(), field.data_type())?,
+            None => new_null_array(field.data_type(), batch.num_rows()),
+        });
+    }
+    put_together(Arc::clone(schema), columns, batch.num_rows())
+}
+
+/// The rows of all batches, one after the other, with the columns that any of them has.
+pub fn concat(table: TableName, batches: &[RecordBatch]) -> Result<RecordBatch, ConformError> {
+    if let [batch] = batches {
+        return Ok(batch.clone());
+    }
+    let schema = schema(table);
+    for batch in batches {
+        refuse_unknown_columns(batch, table, &schema)?;
+    }
+    let mut fields = Vec::new();
+    let mut columns = Vec::new();
+    for field in schema.fields() {
+        let Some(held) = encoding(batches, field.name()) else { continue };
+        let held = held.unwrap_or_else(|| field.data_type().clone());
+        let mut parts = Vec::with_capacity(batches.len());
+        for batch in batches {
+            parts.push(match batch.column_by_name(field.name()) {
+                Some(column) if *column.data_type() == held => Arc::clone(column),
+                Some(column) => plain(column, field.name(), field.data_type())?,
+                None => new_null_array(&held, batch.num_rows()),
+            });
+        }
+        let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+        fields.push(field.as_ref().clone().with_data_type(held));
+        columns.push(arrow_select::concat::concat(&parts)?);
+    }
+    put_together(Arc::new(Schema::new(fields)), columns, batches.iter().map(RecordBatch::num_rows).sum())
+}
+
+/// None: no batch has the column. Some(None): they hold it in different encodings.
+fn encoding(batches: &[RecordBatch], column: &str) -> Option<Option<DataType>> {
+    let mut types = batches.iter().filter_map(|batch| batch.column_by_name(column)).map(|array| array.data_type());
+    let first = types.next()?;
+    Some(types.all(|other| other == first).then(|| first.clone()))
+}
+
+/// The column without a dictionary.
+fn plain(column: &ArrayRef, name: &str, expected: &DataType) -> Result<ArrayRef, ConformError> {
+    if column.data_type() == expected {
+        return Ok(Arc::clone(column));
+    }
+    if let Some(coded) = column.as_any().downcast_ref::<DictionaryArray<Int32Type>>()
+        && coded.values().data_type() == expected
+    {
+        return Ok(arrow_select::take::take(coded.values(), coded.keys(), None)?);
+    }
+    let (column, found) = (name.to_owned(), column.data_type().clone());
+    Err(ConformError::WrongType { column, found, expected: expected.clone() })
+}
+
+fn refuse_unknown_columns(batch: &RecordBatch, table: TableName, schema: &Schema) -> Result<(), ConformError> {
+    for field in batch.schema_ref().fields() {
+        if schema.index_of(field.name()).is_err() {
+            return Err(ConformError::UnknownColumn { column: field.name().clone(), table });
+        }
+    }
+    Ok(())
+}
+
+fn put_together(schema: SchemaRef, columns: Vec<ArrayRef>, n_rows: usize) -> Result<RecordBatch, ConformError> {
+    let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
+    Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
+}

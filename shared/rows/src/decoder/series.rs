@@ -1,0 +1,114 @@
+//! The identity of a metric's series: a hash that does not depend on the order of attributes.
+//!
+//! A stored promise, so its layout: BLAKE3 over scope digest (32 bytes), name, attributes; the first 8 bytes in hex. The scope
+//! digest is BLAKE3 over resource digest (32 bytes), scope name, scope version, scope attributes; the resource digest is BLAKE3
+//! over the resource's attributes. Text and bytes are written with their length (8 bytes, little endian) before them; a list of
+//! attributes as its length, then key and value of each, sorted by key, then by what was sent first; a value as a byte for its
+//! type (0 nothing, 1 text, 2 boolean, 3 integer, 4 double, 5 list, 6 map, 7 bytes) and its content: 8 bytes, little endian, for
+//! numbers, one byte for booleans, the elements' number and values for a list, attributes as above for a map.
+
+use otlp::view::common::{KeyValue, Scope, VALUE_DEPTH_MAX, Value, items};
+
+use crate::json::{ValueError, hex};
+
+/// 256 bits that stand for a resource, or for a scope of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Digest([u8; 32]);
+
+impl Digest {
+    pub(super) fn of_attributes(pairs: &[&[u8]]) -> Result<Self, ValueError> {
+        let mut canonical = Vec::new();
+        attributes(&mut canonical, pairs.iter().copied().map(Ok), 0)?;
+        Ok(Self(*blake3::hash(&canonical).as_bytes()))
+    }
+
+    pub(super) fn of_scope(resource: &Digest, scope: &Scope<'_>) -> Result<Self, ValueError> {
+        let mut canonical = resource.0.to_vec();
+        text(&mut canonical, scope.name);
+        text(&mut canonical, scope.version);
+        attributes(&mut canonical, scope.attributes.iter().copied().map(Ok), 0)?;
+        Ok(Self(*blake3::hash(&canonical).as_bytes()))
+    }
+}
+
+/// Appends the series' id, 16 hex digits, to `out`; `scratch` is overwritten.
+pub(super) fn series_id(
+    out: &mut Vec<u8>,
+    scratch: &mut Vec<u8>,
+    origin: &Digest,
+    name: &[u8],
+    pairs: &[&[u8]],
+) -> Result<(), ValueError> {
+    scratch.clear();
+    scratch.extend_from_slice(&origin.0);
+    text(scratch, name);
+    attributes(scratch, pairs.iter().copied().map(Ok), 0)?;
+    hex(out, &blake3::hash(scratch).as_bytes()[..8]);
+    Ok(())
+}
+
+fn number(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(&number.to_le_bytes());
+}
+
+fn text(out: &mut Vec<u8>, text: &[u8]) {
+    number(out, text.len() as u64);
+    out.extend_from_slice(text);
+}
+
+fn attributes<'a, I>(out: &mut Vec<u8>, pairs: I, depth: usize) -> Result<(), ValueError>
+where
+    I: Iterator<Item = Result<&'a [u8], otlp::wire::Malformed>>,
+{
+    let mut sorted = Vec::with_capacity(pairs.size_hint().0);
+    for pair in pairs {
+        sorted.push(KeyValue::read(pair?)?);
+    }
+    sorted.sort_by_key(|pair| pair.key);
+    number(out, sorted.len() as u64);
+    for pair in sorted {
+        text(out, pair.key);
+        value(out, pair.value, depth)?;
+    }
+    Ok(())
+}
+
+fn value(out: &mut Vec<u8>, value: Value<'_>, depth: usize) -> Result<(), ValueError> {
+    match value {
+        Value::Empty => out.push(0),
+        Value::Text(content) => {
+            out.push(1);
+            text(out, content);
+        }
+        Value::Bool(content) => out.extend_from_slice(&[2, u8::from(content)]),
+        Value::Int(content) => {
+            out.push(3);
+            number(out, content as u64);
+        }
+        Value::Double(content) => {
+            out.push(4);
+            number(out, content.to_bits());
+        }
+        Value::Array(_) | Value::Map(_) if depth == VALUE_DEPTH_MAX => return Err(ValueError::TooDeep),
+        Value::Array(list) => {
+            out.push(5);
+            let length_at = out.len();
+            number(out, 0);
+            let mut length: u64 = 0;
+            for item in items(list) {
+                self::value(out, Value::read(item?)?, depth + 1)?;
+                length += 1;
+            }
+            out[length_at..length_at + 8].copy_from_slice(&length.to_le_bytes());
+        }
+        Value::Map(list) => {
+            out.push(6);
+            attributes(out, items(list), depth + 1)?;
+        }
+        Value::Bytes(content) => {
+            out.push(7);
+            text(out, content);
+        }
+    }
+    Ok(())
+}

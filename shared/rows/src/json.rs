@@ -1,0 +1,397 @@
+//! Writes JSON text into a column's buffer.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use otlp::view::common::{KeyValue, VALUE_DEPTH_MAX, Value, items};
+use otlp::wire::Malformed;
+
+/// Counts texts that were not UTF-8.
+#[derive(Debug, Default)]
+pub(crate) struct Lossy(pub(crate) u64);
+
+/// Why a value could not be written.
+#[derive(Debug)]
+pub(crate) enum ValueError {
+    Malformed(Malformed),
+    /// Deeper than [`VALUE_DEPTH_MAX`].
+    TooDeep,
+}
+
+impl From<Malformed> for ValueError {
+    fn from(broken: Malformed) -> Self {
+        ValueError::Malformed(broken)
+    }
+}
+
+impl Lossy {
+    /// Appends `text` as UTF-8.
+    #[inline]
+    pub(crate) fn append(&mut self, out: &mut Vec<u8>, text: &[u8]) {
+        if is_utf8(text) { out.extend_from_slice(text) } else { out.extend_from_slice(self.replace(text).as_bytes()) }
+    }
+
+    /// `text` as UTF-8.
+    pub(crate) fn text<'t>(&mut self, text: &'t [u8]) -> Cow<'t, str> {
+        match std::str::from_utf8(text) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => Cow::Owned(self.replace(text)),
+        }
+    }
+
+    /// Appends `text` as a JSON string.
+    #[inline]
+    pub(crate) fn string(&mut self, out: &mut Vec<u8>, text: &[u8]) {
+        out.push(b'"');
+        if is_utf8(text) {
+            escape(out, text)
+        } else {
+            escape(out, self.replace(text).as_bytes())
+        }
+        out.push(b'"');
+    }
+
+    /// Appends `value` as JSON.
+    pub(crate) fn value(&mut self, out: &mut Vec<u8>, value: Value<'_>) -> Result<(), ValueError> {
+        self.nested_value(out, value, 0)
+    }
+
+    fn nested_value(&mut self, out: &mut Vec<u8>, value: Value<'_>, depth: usize) -> Result<(), ValueError> {
+        match value {
+            Value::Empty => out.extend_from_slice(b"null"),
+            Value::Text(text) => self.string(out, text),
+            Value::Bool(true) => out.extend_from_slice(b"true"),
+            Value::Bool(false) => out.extend_from_slice(b"false"),
+            Value::Int(number) => int(out, number),
+            Value::Double(number) => double(out, number),
+            Value::Bytes(bytes) => base64(out, bytes),
+            Value::Array(_) | Value::Map(_) if depth == VALUE_DEPTH_MAX => return Err(ValueError::TooDeep),
+            Value::Array(list) => {
+                out.push(b'[');
+                for (n, item) in items(list).enumerate() {
+                    separate(out, n);
+                    self.nested_value(out, Value::read(item?)?, depth + 1)?;
+                }
+                out.push(b']');
+            }
+            Value::Map(list) => {
+                out.push(b'{');
+                for (n, pair) in items(list).enumerate() {
+                    separate(out, n);
+                    let pair = KeyValue::read(pair?)?;
+                    self.string(out, pair.key);
+                    out.push(b':');
+                    self.nested_value(out, pair.value, depth + 1)?;
+                }
+                out.push(b'}');
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends an object of `KeyValue` messages.
+    pub(crate) fn object(&mut self, out: &mut Vec<u8>, pairs: &[&[u8]]) -> Result<(), ValueError> {
+        out.push(b'{');
+        for (n, pair) in pairs.iter().enumerate() {
+            separate(out, n);
+            let pair = KeyValue::read(pair)?;
+            self.string(out, pair.key);
+            out.push(b':');
+            self.value(out, pair.value)?;
+        }
+        out.push(b'}');
+        Ok(())
+    }
+
+    #[cold]
+    fn replace(&mut self, text: &[u8]) -> String {
+        self.0 += 1;
+        String::from_utf8_lossy(text).into_owned()
+    }
+}
+
+#[inline]
+fn is_utf8(text: &[u8]) -> bool {
+    text.is_ascii() || std::str::from_utf8(text).is_ok()
+}
+
+fn separate(out: &mut Vec<u8>, n: usize) {
+    if n > 0 {
+        out.push(b',');
+    }
+}
+
+pub(crate) fn int(out: &mut Vec<u8>, number: i64) {
+    serde_json::to_writer(out, &number).expect("memory takes every write");
+}
+
+/// Beyond 63 bits too.
+pub(crate) fn unsigned(out: &mut Vec<u8>, number: u64) {
+    serde_json::to_writer(out, &number).expect("memory takes every write");
+}
+
+/// The shortest text that reads back as the same double; JSON has no NaN and no infinities, so these are text.
+pub(crate) fn double(out: &mut Vec<u8>, number: f64) {
+    match number {
+        f64::INFINITY => out.extend_from_slice(b"\"Infinity\""),
+        f64::NEG_INFINITY => out.extend_from_slice(b"\"-Infinity\""),
+        nan if nan.is_nan() => out.extend_from_slice(b"\"NaN\""),
+        finite => serde_json::to_writer(out, &finite).expect("memory takes every write"),
+    }
+}
+
+fn base64(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b'"');
+    let start = out.len();
+    out.resize(start + bytes.len().div_ceil(3) * 4, 0);
+    let written = STANDARD.encode_slice(bytes, &mut out[start..]).expect("the space was made above");
+    out.truncate(start + written);
+    out.push(b'"');
+}
+
+/// An object inside a list of objects; fields that are empty or 0 are left out.
+pub(crate) struct Object<'o> {
+    out: &'o mut Vec<u8>,
+    is_empty: bool,
+}
+
+impl<'o> Object<'o> {
+    /// Begins the `n`th object of a list.
+    pub(crate) fn begin(out: &'o mut Vec<u8>, n: usize) -> Self {
+        separate(out, n);
+        out.push(b'{');
+        Self { out, is_empty: true }
+    }
+
+    /// Writes a key; its value is to follow.
+    pub(crate) fn key(&mut self, key: &str) -> &mut Vec<u8> {
+        if !self.is_empty {
+            self.out.push(b',');
+        }
+        self.is_empty = false;
+        self.out.push(b'"');
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        self.out
+    }
+
+    pub(crate) fn text(&mut self, key: &str, text: &[u8], lossy: &mut Lossy) {
+        if !text.is_empty() {
+            lossy.string(self.key(key), text);
+        }
+    }
+
+    pub(crate) fn hex(&mut self, key: &str, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            let out = self.key(key);
+            out.push(b'"');
+            hex(out, bytes);
+            out.push(b'"');
+        }
+    }
+
+    pub(crate) fn number(&mut self, key: &str, number: u32) {
+        if number != 0 {
+            int(self.key(key), i64::from(number));
+        }
+    }
+
+    /// The same time twice: to be read, and exact for programs that take 64-bit numbers as text.
+    pub(crate) fn time(&mut self, unix_nano: u64) {
+        if unix_nano != 0 {
+            let out = self.key("timestamp");
+            out.push(b'"');
+            rfc3339_nanos(out, unix_nano);
+            out.push(b'"');
+            let out = self.key("time_unix_nano");
+            out.push(b'"');
+            unsigned(out, unix_nano);
+            out.push(b'"');
+        }
+    }
+
+    /// `pairs` are `KeyValue` messages.
+    pub(crate) fn attributes(&mut self, pairs: &[&[u8]], lossy: &mut Lossy) -> Result<(), ValueError> {
+        if pairs.is_empty() { Ok(()) } else { lossy.object(self.key("attributes"), pairs) }
+    }
+
+    pub(crate) fn end(self) {
+        self.out.push(b'}');
+    }
+}
+
+/// RFC 3339 in UTC with nine decimals. Years past 9999 cannot be: 64 bits of nanoseconds end in 2554.
+fn rfc3339_nanos(out: &mut Vec<u8>, unix_nano: u64) {
+    let seconds = unix_nano / 1_000_000_000;
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Days to a date of the Gregorian calendar: http://howardhinnant.github.io/date_algorithms.html, for days since 1970.
+    let z = days + 719_468;
+    let (era, day_of_era) = (z / 146_097, z % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+
+    decimal(out, year, 4);
+    for (mark, number) in
+        [(b'-', month), (b'-', day), (b'T', second / 3_600), (b':', second / 60 % 60), (b':', second % 60)]
+    {
+        out.push(mark);
+        decimal(out, number, 2);
+    }
+    out.push(b'.');
+    decimal(out, unix_nano % 1_000_000_000, 9);
+    out.push(b'Z');
+}
+
+/// The last `width` digits, with leading zeros.
+fn decimal(out: &mut Vec<u8>, mut number: u64, width: usize) {
+    let start = out.len();
+    out.resize(start + width, b'0');
+    for digit in out[start..].iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+}
+
+/// Lower-case hex.
+#[inline]
+pub(crate) fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
+    const PAIRS: [[u8; 2]; 256] = {
+        let digits = b"0123456789abcdef";
+        let mut pairs = [[0; 2]; 256];
+        let mut n = 0;
+        while n < 256 {
+            pairs[n] = [digits[n >> 4], digits[n & 15]];
+            n += 1;
+        }
+        pairs
+    };
+    for byte in bytes {
+        out.extend_from_slice(&PAIRS[usize::from(*byte)]);
+    }
+}
+
+/// Appends UTF-8 with what JSON wants escaped.
+fn escape(out: &mut Vec<u8>, text: &[u8]) {
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(|byte| ESCAPED[usize::from(*byte)]) {
+        let (plain, tail) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        match tail[0] {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            control => {
+                out.extend_from_slice(b"\\u00");
+                hex(out, &[control]);
+            }
+        }
+        rest = &tail[1..];
+    }
+    out.extend_from_slice(rest);
+}
+
+const ESCAPED: [bool; 256] = {
+    let mut escaped = [false; 256];
+    let mut n = 0;
+    while n < 0x20 {
+        escaped[n] = true;
+        n += 1;
+    }
+    escaped[b'"' as usize] = true;
+    escaped[b'\\' as usize] = true;
+    escaped
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(value: Value<'_>) -> (String, u64) {
+        let (mut out, mut lossy) = (Vec::new(), Lossy::default());
+        lossy.value(&mut out, value).expect("not too deep");
+        (String::from_utf8(out).expect("UTF-8"), lossy.0)
+    }
+
+    #[test]
+    fn values_read_back_as_what_they_were() {
+        let cases = [
+            (Value::Empty, "null"),
+            (Value::Text(b""), r#""""#),
+            (
+                Value::Text("tab\t \"q\" \\ \u{1} \u{1f} \u{7f} ü 🦀".as_bytes()),
+                r#""tab\t \"q\" \\ \u0001 \u001f  ü 🦀""#,
+            ),
+            (Value::Bool(true), "true"),
+            (Value::Int(i64::MIN), "-9223372036854775808"),
+            (Value::Double(0.1), "0.1"),
+            (Value::Double(-0.0), "-0.0"),
+            (Value::Double(1e300), "1e300"),
+            (Value::Double(f64::NAN), "\"NaN\""),
+            (Value::Double(f64::NEG_INFINITY), "\"-Infinity\""),
+            (Value::Bytes(&[0, 255, 7]), "\"AP8H\""),
+            (Value::Bytes(&[1]), "\"AQ==\""),
+            (Value::Array(&[]), "[]"),
+            (Value::Map(&[]), "{}"),
+            // [1, {}]
+            (Value::Array(&[0x0a, 2, 0x18, 1, 0x0a, 2, 0x32, 0]), "[1,{}]"),
+            // {"a": true, "": null}
+            (Value::Map(&[0x0a, 7, 0x0a, 1, b'a', 0x12, 2, 0x10, 1, 0x0a, 0]), r#"{"a":true,"":null}"#),
+        ];
+        for (value, expected) in cases {
+            let (text, lossy) = written(value);
+            assert_eq!((text.replace('\u{7f}', ""), lossy), (expected.to_owned(), 0));
+            serde_json::from_str::<serde_json::Value>(&text).expect("valid JSON");
+        }
+    }
+
+    #[test]
+    fn times_are_written_as_the_calendar_says() {
+        let times = [
+            1,
+            951_782_399_999_999_999,
+            951_782_400_000_000_000,
+            951_868_800_000_000_000,
+            1_795_000_000_123_456_789,
+            u64::MAX,
+        ];
+        for nanos in times {
+            let mut out = Vec::new();
+            rfc3339_nanos(&mut out, nanos);
+            let micros = model::rfc3339((nanos / 1_000) as i64);
+            let expected = format!("{}{:03}Z", micros.trim_end_matches('Z'), nanos % 1_000);
+            assert_eq!(String::from_utf8(out).expect("ASCII"), expected);
+        }
+    }
+
+    #[test]
+    fn broken_utf8_is_replaced_and_counted() {
+        assert_eq!(written(Value::Text(b"a\xffb")), ("\"a\u{fffd}b\"".to_owned(), 1));
+    }
+
+    #[test]
+    fn values_nest_only_so_deep() {
+        let nested = |depth: usize| {
+            let mut list = Vec::new();
+            for _ in 1..depth {
+                // An AnyValue with an ArrayValue, as the one element of a list.
+                let any = [&[0x2a][..], &varint(list.len()), &list].concat();
+                list = [&[0x0a][..], &varint(any.len()), &any].concat();
+            }
+            list
+        };
+        fn varint(n: usize) -> Vec<u8> {
+            if n < 0x80 { vec![n as u8] } else { vec![n as u8 | 0x80, (n >> 7) as u8] }
+        }
+        assert_eq!(written(Value::Array(&nested(VALUE_DEPTH_MAX))).0, "[".repeat(32) + &"]".repeat(32));
+        let deeper = nested(VALUE_DEPTH_MAX + 1);
+        let result = Lossy::default().value(&mut Vec::new(), Value::Array(&deeper));
+        assert!(matches!(result, Err(ValueError::TooDeep)));
+    }
+}

@@ -1,0 +1,188 @@
+//! The bytes of a landed segment: an Arrow IPC file.
+//!
+//! Layout, format 1 ([`model::Segment::FORMAT`]): the Arrow IPC *file* format, buffers compressed with LZ4, one record batch
+//! with the table's columns without those that are all null; text that repeats is dictionary-encoded. The footer's custom
+//! metadata holds `plimsoll.format` (a decimal number) and `plimsoll.bodies` (the hashes of the request bodies in it, 32 hex
+//! digits each, joined by commas). A change that an older reader would misread raises the format.
+//!
+//! Reading takes bytes from an object store: corrupt or hostile ones give an error, never a panic, and never an allocation far
+//! beyond what the bytes can hold.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use arrow_array::RecordBatch;
+use arrow_buffer::Buffer;
+use arrow_ipc::reader::{FileDecoder, read_footer_length};
+use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
+use arrow_ipc::{Block, CompressionType, Footer};
+use arrow_schema::{ArrowError, SchemaRef};
+use bytes::Bytes;
+use model::{BodyHash, InvalidHash, Segment};
+use std::sync::Arc;
+
+const KEY_FORMAT: &str = "plimsoll.format";
+const KEY_BODIES: &str = "plimsoll.bodies";
+
+/// `ARROW1` at both ends; the last one follows the footer's length (4 bytes).
+const MAGIC: &[u8] = b"ARROW1";
+const TRAILER_BYTES: usize = 10;
+
+/// LZ4 shrinks at most about 255 to 1; a buffer that claims more is corrupt.
+const INFLATION_MAX: u64 = 256;
+
+/// What a segment says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentFooter {
+    pub format: u32,
+    /// The request bodies whose rows are in it.
+    pub bodies: Vec<BodyHash>,
+}
+
+/// Why bytes are no segment.
+#[derive(Debug, thiserror::Error)]
+pub enum SegmentError {
+    #[error("failed to write a segment")]
+    Write(#[source] ArrowError),
+    #[error("the segment has format {found}, this version reads up to {known}")]
+    NewerFormat { found: u32, known: u32 },
+    #[error("the segment is no Arrow file: {0}")]
+    NoArrowFile(&'static str),
+    #[error("the segment's footer lacks a valid `{0}`")]
+    Footer(&'static str),
+    #[error("the segment's footer names a body wrongly")]
+    Body(#[from] InvalidHash),
+    #[error("the segment's Arrow data is corrupt")]
+    Corrupt(#[source] ArrowError),
+    #[error("the segment's Arrow data is corrupt: decoding panicked")]
+    Panicked,
+}
+
+/// The file of `batch`, which holds the rows of `bodies`.
+pub fn write(batch: &RecordBatch, bodies: &[BodyHash]) -> Result<Bytes, SegmentError> {
+    let mut file = Vec::new();
+    write_into(&mut file, batch, bodies).map_err(SegmentError::Write)?;
+    Ok(file.into())
+}
+
+fn write_into(file: &mut Vec<u8>, batch: &RecordBatch, bodies: &[BodyHash]) -> Result<(), ArrowError> {
+    let options = IpcWriteOptions::default().try_with_compression(Some(CompressionType::LZ4_FRAME))?;
+    let mut writer = FileWriter::try_new_with_options(file, batch.schema_ref(), options)?;
+    writer.write_metadata(KEY_FORMAT, Segment::FORMAT.to_string());
+    writer.write_metadata(KEY_BODIES, bodies.iter().map(BodyHash::to_string).collect::<Vec<_>>().join(","));
+    writer.write(batch)?;
+    writer.finish()
+}
+
+/// The footer alone: no row is decoded.
+pub fn footer(bytes: &[u8]) -> Result<SegmentFooter, SegmentError> {
+    footer_of(&arrow_footer(bytes)?)
+}
+
+/// All columns that the segment holds.
+pub fn read(bytes: Bytes) -> Result<(Vec<RecordBatch>, SegmentFooter), SegmentError> {
+    read_guarded(bytes, None)
+}
+
+/// Those of `columns` that the segment holds, in the segment's order; the others cost no decoding.
+pub fn read_columns(bytes: Bytes, columns: &[&str]) -> Result<(Vec<RecordBatch>, SegmentFooter), SegmentError> {
+    read_guarded(bytes, Some(columns))
+}
+
+/// Arrow's IPC reader checks most of what it reads but still has unwraps on the file's own claims, so a panic is caught here as
+/// the last resort; the bytes are not used afterwards.
+fn read_guarded(bytes: Bytes, columns: Option<&[&str]>) -> Result<(Vec<RecordBatch>, SegmentFooter), SegmentError> {
+    catch_unwind(AssertUnwindSafe(|| read_unguarded(bytes, columns))).unwrap_or(Err(SegmentError::Panicked))
+}
+
+fn read_unguarded(bytes: Bytes, columns: Option<&[&str]>) -> Result<(Vec<RecordBatch>, SegmentFooter), SegmentError> {
+    let arrow = arrow_footer(&bytes)?;
+    let about = footer_of(&arrow)?;
+    let schema: SchemaRef = match arrow.schema() {
+        Some(schema) => Arc::new(arrow_ipc::convert::fb_to_schema(schema)),
+        None => return Err(SegmentError::Footer("schema")),
+    };
+    let mut decoder = FileDecoder::new(Arc::clone(&schema), arrow.version());
+    if let Some(columns) = columns {
+        let held = schema.fields().iter().enumerate().filter(|(_, field)| columns.contains(&field.name().as_str()));
+        decoder = decoder.with_projection(held.map(|(at, _)| at).collect());
+    }
+    let file = Buffer::from(bytes.clone());
+    for block in arrow.dictionaries().iter().flatten() {
+        decoder.read_dictionary(block, &checked_block(&file, block)?).map_err(SegmentError::Corrupt)?;
+    }
+    let mut batches = Vec::new();
+    for block in arrow.recordBatches().iter().flatten() {
+        let read = decoder.read_record_batch(block, &checked_block(&file, block)?);
+        batches.extend(read.map_err(SegmentError::Corrupt)?);
+    }
+    Ok((batches, about))
+}
+
+fn arrow_footer(bytes: &[u8]) -> Result<Footer<'_>, SegmentError> {
+    let trailer: [u8; TRAILER_BYTES] =
+        *bytes.last_chunk().ok_or(SegmentError::NoArrowFile("it is shorter than an empty one"))?;
+    if !bytes.starts_with(MAGIC) {
+        return Err(SegmentError::NoArrowFile("it does not begin as one"));
+    }
+    let length = read_footer_length(trailer).map_err(SegmentError::Corrupt)?;
+    let end = bytes.len() - TRAILER_BYTES;
+    let start = end.checked_sub(length).ok_or(SegmentError::NoArrowFile("its footer is longer than the file"))?;
+    arrow_ipc::root_as_footer(&bytes[start..end])
+        .map_err(|broken| SegmentError::Corrupt(ArrowError::ParseError(format!("footer: {broken}"))))
+}
+
+fn footer_of(arrow: &Footer<'_>) -> Result<SegmentFooter, SegmentError> {
+    let value = |wanted: &'static str| {
+        let pairs = arrow.custom_metadata();
+        pairs.iter().flatten().find(|pair| pair.key() == Some(wanted)).and_then(|pair| pair.value())
+    };
+    let format: u32 = value(KEY_FORMAT).and_then(|text| text.parse().ok()).ok_or(SegmentError::Footer(KEY_FORMAT))?;
+    if format > Segment::FORMAT {
+        return Err(SegmentError::NewerFormat { found: format, known: Segment::FORMAT });
+    }
+    let bodies = value(KEY_BODIES).ok_or(SegmentError::Footer(KEY_BODIES))?;
+    let bodies = bodies.split(',').filter(|hash| !hash.is_empty()).map(BodyHash::parse).collect::<Result<_, _>>()?;
+    Ok(SegmentFooter { format, bodies })
+}
+
+/// The bytes of a block, after a look at the sizes that it claims: Arrow's reader allocates what a compressed buffer says it
+/// inflates to, and an allocation that fails cannot be caught.
+fn checked_block(file: &Buffer, block: &Block) -> Result<Buffer, SegmentError> {
+    const CORRUPT: SegmentError = SegmentError::NoArrowFile("a block lies outside it");
+    let start = usize::try_from(block.offset()).map_err(|_| CORRUPT)?;
+    let head = usize::try_from(block.metaDataLength()).map_err(|_| CORRUPT)?;
+    let body = usize::try_from(block.bodyLength()).map_err(|_| CORRUPT)?;
+    let length = head.checked_add(body).ok_or(CORRUPT)?;
+    if start.checked_add(length).is_none_or(|end| end > file.len()) {
+        return Err(CORRUPT);
+    }
+    let block = file.slice_with_length(start, length);
+    check_inflation(&block[..head], &block[head..])?;
+    Ok(block)
+}
+
+fn check_inflation(head: &[u8], body: &[u8]) -> Result<(), SegmentError> {
+    const CORRUPT: SegmentError = SegmentError::NoArrowFile("a buffer claims more than it can hold");
+    // A continuation marker (4 bytes) and the length (4 bytes) stand before the message.
+    let message = arrow_ipc::root_as_message(head.get(8..).unwrap_or_default())
+        .map_err(|broken| SegmentError::Corrupt(ArrowError::ParseError(format!("block: {broken}"))))?;
+    let batch = message.header_as_dictionary_batch().and_then(|dictionary| dictionary.data());
+    let Some(batch) = batch.or_else(|| message.header_as_record_batch()) else { return Ok(()) };
+    if batch.compression().is_none() {
+        return Ok(());
+    }
+    for buffer in batch.buffers().iter().flatten() {
+        let (start, length) = (usize::try_from(buffer.offset()), usize::try_from(buffer.length()));
+        let (Ok(start), Ok(length)) = (start, length) else { return Err(CORRUPT) };
+        if length == 0 {
+            continue;
+        }
+        let held = start.checked_add(length).and_then(|end| body.get(start..end)).ok_or(CORRUPT)?;
+        let claim = i64::from_le_bytes(*held.first_chunk().ok_or(CORRUPT)?);
+        // -1: not compressed.
+        if claim != -1 && u64::try_from(claim).map_err(|_| CORRUPT)? > INFLATION_MAX * held.len() as u64 {
+            return Err(CORRUPT);
+        }
+    }
+    Ok(())
+}
