@@ -1,13 +1,13 @@
 //! A table's log, as the write path needs it: snapshot, app versions, commit.
 //!
-//! The real one is [`crate::DeltaLog`]; `testkit` has a model that a simulation can run and replay.
+//! The real one is [`crate::DeltaLog`]; a simulation may put a model in its place.
 
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use model::Micros;
+use model::{Micros, TableId};
 
 /// The app ids of our commits; kept few, since a log keeps them for ever.
 pub const APP_COMPACT: &str = "plimsoll/compact";
@@ -26,8 +26,21 @@ pub struct Snapshot {
     /// M: version of [`APP_MERGE`]; 0: none yet.
     pub merged: u64,
     pub files: Arc<Vec<DataFile>>,
+    /// How the table's columns stand to those that we write.
+    pub schema: SchemaFit,
     /// What the log that made it needs to commit on this very snapshot.
     pub base: Arc<dyn Any + Send + Sync>,
+}
+
+/// How a table's columns stand to those of `rows::schema`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SchemaFit {
+    /// Every column that we write is there, with its type. The table may have more.
+    Fits,
+    /// These columns are to be added, under the lease, before anything is appended.
+    Lacks(Vec<String>),
+    /// A column has another type, or the table is partitioned otherwise: nothing can be appended. The text says what.
+    Differs(String),
 }
 
 /// An active data file of a snapshot.
@@ -39,7 +52,7 @@ pub struct DataFile {
     pub rows: u64,
     /// Values of the partition columns by name, as text.
     pub partition: BTreeMap<String, String>,
-    /// Exact least and greatest `timestamp` in the file.
+    /// Exact least and greatest `timestamp` in the file. Of a file that is not ours: all times.
     pub time_min: Micros,
     pub time_max: Micros,
     /// How often its rows were rewritten by merging.
@@ -53,6 +66,23 @@ pub struct DataFile {
 /// A data file that a commit adds; it is durable before the commit.
 pub type NewFile = DataFile;
 
+/// A data file that is no longer part of the table, and may still be in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemovedFile {
+    /// As in [`DataFile::path`].
+    pub path: String,
+    /// When the commit that removed it was made, by its writer's clock; unknown: 0.
+    pub removed_at: Micros,
+}
+
+/// A commit that carries no marker of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignCommit {
+    pub version: u64,
+    /// What its writer says it did.
+    pub operation: String,
+}
+
 /// What one commit changes.
 #[derive(Clone, Debug, Default)]
 pub struct Commit {
@@ -63,6 +93,8 @@ pub struct Commit {
     pub transactions: Vec<(&'static str, u64)>,
     /// Ids of the segments it takes in, for `repair`; into the commit's metadata.
     pub segments: Vec<String>,
+    /// When it is made, by our clock: the horizon of removed files counts from here.
+    pub at: Micros,
     pub kind: CommitKind,
 }
 
@@ -76,12 +108,25 @@ pub enum CommitKind {
     Merge,
     /// Whole days dropped.
     Retention,
+    /// The columns that [`SchemaFit::Lacks`] names are added.
+    AddColumns,
+}
+
+impl CommitKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CommitKind::Append => "append",
+            CommitKind::Merge => "merge",
+            CommitKind::Retention => "retention",
+            CommitKind::AddColumns => "add columns",
+        }
+    }
 }
 
 /// What went wrong, and whether it may have happened all the same.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// Somebody else's commit since the base stands in the way; nothing was committed by this call.
+    /// Somebody's commit since the base stands in the way: another's, or our own whose reply was lost.
     #[error("commit on version {base} of {table} conflicts with a later one")]
     Conflict {
         table: String,
@@ -99,10 +144,10 @@ pub enum LogError {
     },
 }
 
-/// The log of one table. Only a holder of the table's lease may commit.
+/// The log of one table. Only a holder of the table's lease may change it.
 #[async_trait]
 pub trait TableLog: Send + Sync + 'static {
-    /// The newest version; none if the table was never created.
+    /// The newest version, asked of the store each time; none if the table was never created.
     async fn snapshot(&self) -> Result<Option<Snapshot>, LogError>;
 
     /// Creates the table empty, by a commit of its own that is never retried; there already: no error.
@@ -111,4 +156,25 @@ pub trait TableLog: Send + Sync + 'static {
     /// One commit on the very snapshot given: never refreshed, never none. Ok or error alike, the caller reads back
     /// what stands.
     async fn commit(&self, base: &Snapshot, commit: Commit) -> Result<(), LogError>;
+
+    /// The files that were removed from the table, as far back as the log tells: at least two days.
+    async fn removed(&self, base: &Snapshot) -> Result<Vec<RemovedFile>, LogError>;
+
+    /// A commit that somebody else made, if the log holds one up to this snapshot.
+    async fn foreign_commit(&self, base: &Snapshot) -> Result<Option<ForeignCommit>, LogError>;
+
+    /// Version of the newest checkpoint; none: there is none yet.
+    async fn last_checkpoint(&self) -> Result<Option<u64>, LogError>;
+
+    /// Writes a checkpoint of the newest version and reads it back. Its version.
+    async fn checkpoint(&self) -> Result<u64, LogError>;
+
+    /// Deletes log entries that are older than a time, by the store's clock, and lie below a checkpoint that was read
+    /// back just before. How many.
+    async fn clean_log(&self, older_than: Micros) -> Result<usize, LogError>;
+}
+
+/// Opens the log of any table.
+pub trait LogOpener: Send + Sync + 'static {
+    fn open(&self, table: &TableId) -> Arc<dyn TableLog>;
 }

@@ -1,0 +1,83 @@
+//! What the log tells of the past: removed files, and commits that are not ours.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use deltalake::kernel::Action;
+use deltalake::logstore::{LogStoreRef, get_actions};
+use deltalake::table::state::DeltaTableState;
+use deltalake::{DeltaResult, DeltaTableError};
+use futures::{StreamExt, TryStreamExt};
+use object_store::ObjectStore;
+
+use super::commit::MARKER;
+use crate::log::{ForeignCommit, RemovedFile, Snapshot};
+
+/// Entries read at a time.
+const READ_AHEAD: usize = 8;
+
+pub(super) async fn removed(log_store: &LogStoreRef, base: &Snapshot) -> DeltaResult<Vec<RemovedFile>> {
+    let state: &DeltaTableState =
+        base.base.downcast_ref().ok_or_else(|| DeltaTableError::Generic("a snapshot of another log".to_owned()))?;
+    let active: HashSet<&str> = base.files.iter().map(|file| file.path.as_str()).collect();
+    let mut removed = Vec::new();
+    let mut tombstones = state.all_tombstones(log_store);
+    while let Some(tombstone) = tombstones.try_next().await? {
+        let path = tombstone.path().into_owned();
+        if !active.contains(path.as_str()) {
+            let removed_at = tombstone.deletion_timestamp().unwrap_or(0).saturating_mul(1_000);
+            removed.push(RemovedFile { path, removed_at });
+        }
+    }
+    Ok(removed)
+}
+
+/// Looks at every entry that is still there and was not looked at before.
+pub(super) async fn foreign_commit(
+    log_store: &LogStoreRef,
+    newest: u64,
+    vetted_below: &AtomicU64,
+) -> DeltaResult<Option<ForeignCommit>> {
+    let from = vetted_below.load(Ordering::SeqCst);
+    let mut versions = entries(log_store).await?;
+    versions.retain(|version| (from..=newest).contains(version));
+    versions.sort_unstable();
+    let mut looked_at = futures::stream::iter(versions)
+        .map(|version| async move { Ok::<_, DeltaTableError>((version, vet(log_store, version).await?)) })
+        .buffered(READ_AHEAD);
+    while let Some((version, foreign)) = looked_at.try_next().await? {
+        if foreign.is_some() {
+            return Ok(foreign);
+        }
+        vetted_below.store(version + 1, Ordering::SeqCst);
+    }
+    Ok(None)
+}
+
+/// Versions of the entries in the store, in no order.
+async fn entries(log_store: &LogStoreRef) -> DeltaResult<Vec<u64>> {
+    let store = log_store.object_store(None);
+    let mut versions = Vec::new();
+    let mut listing = store.list(Some(log_store.log_path()));
+    while let Some(object) = listing.try_next().await? {
+        let version = object.location.filename().and_then(|name| name.strip_suffix(".json"));
+        versions.extend(version.filter(|name| name.len() == 20).and_then(|name| name.parse::<u64>().ok()));
+    }
+    Ok(versions)
+}
+
+/// None: the entry is ours, or gone by now.
+async fn vet(log_store: &LogStoreRef, version: u64) -> DeltaResult<Option<ForeignCommit>> {
+    let Some(entry) = log_store.read_commit_entry(version).await? else { return Ok(None) };
+    let mut operation = "unknown".to_owned();
+    // An entry that the library cannot read is certainly not ours.
+    for action in get_actions(version, &entry).unwrap_or_default() {
+        if let Action::CommitInfo(info) = action {
+            if info.info.contains_key(MARKER) {
+                return Ok(None);
+            }
+            operation = info.operation.unwrap_or(operation);
+        }
+    }
+    Ok(Some(ForeignCommit { version, operation }))
+}

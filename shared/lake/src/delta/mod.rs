@@ -1,0 +1,130 @@
+//! A table's log on the library `deltalake`: one file per act.
+//!
+//! The library is used with every automatism off: no hooks after a commit, no retries. What it answers to a commit is
+//! never proof; callers read back. Needs Tokio's multi-thread runtime.
+
+mod checkpoint;
+mod clean;
+mod commit;
+mod create;
+mod file;
+mod history;
+mod load;
+mod schema;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use async_trait::async_trait;
+use deltalake::logstore::{LogStoreRef, StorageConfig, default_logstore};
+use deltalake::{DeltaResult, DeltaTableError};
+use model::{Micros, TableName};
+use object_store::prefix::PrefixStore;
+use objects::{ProjectRoot, table_path};
+use tokio::sync::Mutex;
+use url::Url;
+
+use self::load::Loaded;
+use crate::log::{Commit, ForeignCommit, LogError, RemovedFile, Snapshot, TableLog};
+
+/// The log of one table below a project's root.
+pub struct DeltaLog {
+    table: TableName,
+    /// Names the table in errors.
+    name: String,
+    log_store: LogStoreRef,
+    /// What was loaded last; only ever a head start for the next load, which asks the store.
+    loaded: Mutex<Option<Loaded>>,
+    /// Every entry below this version was seen to be ours.
+    vetted_below: AtomicU64,
+}
+
+impl DeltaLog {
+    /// Touches nothing yet.
+    pub fn open(root: &ProjectRoot, table: TableName) -> Self {
+        let at = table_path(table);
+        // To the library the project's root is the root of all, whatever it lies on. A `file` address makes it sort
+        // listings itself, which not every store promises.
+        let location = Url::parse(&format!("file:///{at}/")).expect("table names are plain words");
+        let below_table = Arc::new(PrefixStore::new(Arc::clone(&root.store), at));
+        Self {
+            table,
+            name: root.table_url(table).to_string(),
+            log_store: default_logstore(below_table, Arc::clone(&root.store), &location, &StorageConfig::default()),
+            loaded: Mutex::new(None),
+            vetted_below: AtomicU64::new(0),
+        }
+    }
+
+    fn unavailable(&self, act: &'static str, source: DeltaTableError) -> LogError {
+        LogError::Unavailable { table: self.name.clone(), act, source: source.into() }
+    }
+
+    /// Runs an act of the library that blocks inside, away from the threads that serve others.
+    async fn aside<T, F>(act: F) -> DeltaResult<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = DeltaResult<T>> + Send + 'static,
+    {
+        let runtime = tokio::runtime::Handle::current();
+        match tokio::task::spawn_blocking(move || runtime.block_on(act)).await {
+            Ok(result) => result,
+            Err(died) => Err(DeltaTableError::GenericError { source: died.into() }),
+        }
+    }
+}
+
+#[async_trait]
+impl TableLog for DeltaLog {
+    async fn snapshot(&self) -> Result<Option<Snapshot>, LogError> {
+        let mut held = self.loaded.lock().await;
+        // Taken out: whatever goes wrong, nothing doubtful stays behind.
+        let newest = load::newest(&self.log_store, self.table, held.take()).await;
+        *held = newest.map_err(|source| self.unavailable("load its newest version", source))?;
+        Ok(held.as_ref().map(|loaded| loaded.snapshot.clone()))
+    }
+
+    async fn create(&self) -> Result<(), LogError> {
+        let created = create::create(&self.log_store, self.table).await;
+        // There already, or a lost reply: what counts is whether a table can be read.
+        match (created, self.snapshot().await?) {
+            (_, Some(_)) => Ok(()),
+            (Err(source), None) => Err(self.unavailable("create the table", source)),
+            (Ok(()), None) => {
+                let source = DeltaTableError::Generic("it was created and cannot be read".to_owned());
+                Err(self.unavailable("create the table", source))
+            }
+        }
+    }
+
+    async fn commit(&self, base: &Snapshot, commit: Commit) -> Result<(), LogError> {
+        let committed = commit::commit(&self.log_store, self.table, base, commit).await;
+        committed.map_err(|source| commit::classify(&self.name, base.version, source))
+    }
+
+    async fn removed(&self, base: &Snapshot) -> Result<Vec<RemovedFile>, LogError> {
+        let removed = history::removed(&self.log_store, base).await;
+        removed.map_err(|source| self.unavailable("list removed files", source))
+    }
+
+    async fn foreign_commit(&self, base: &Snapshot) -> Result<Option<ForeignCommit>, LogError> {
+        let foreign = history::foreign_commit(&self.log_store, base.version, &self.vetted_below).await;
+        foreign.map_err(|source| self.unavailable("read its entries", source))
+    }
+
+    async fn last_checkpoint(&self) -> Result<Option<u64>, LogError> {
+        let last = checkpoint::last(&self.log_store).await;
+        last.map_err(|source| self.unavailable("find the newest checkpoint", source))
+    }
+
+    async fn checkpoint(&self) -> Result<u64, LogError> {
+        let log_store = Arc::clone(&self.log_store);
+        let written = Self::aside(async move { checkpoint::write(&log_store).await }).await;
+        written.map_err(|source| self.unavailable("write a checkpoint", source))
+    }
+
+    async fn clean_log(&self, older_than: Micros) -> Result<usize, LogError> {
+        let cleaned = clean::clean(&self.log_store, older_than).await;
+        cleaned.map_err(|source| self.unavailable("delete old entries", source))
+    }
+}
