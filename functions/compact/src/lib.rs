@@ -1,1 +1,36 @@
-//! compact
+//! Compaction: live segments become sorted Parquet in a Delta table, exactly once; and the upkeep of what is there.
+//!
+//! - [`handle`]: triggers in, one outcome each; [`sweep`]: every table with anything left to do; [`compact_now`]: one
+//!   table, whatever is live.
+//! - `pass/`: one worker's turn at one table, step by step as the write path lays it down: lease, check, resolve the open
+//!   batch, choose, open, build, commit, mark, clean.
+//! - [`maintain`] and `maintain/`: merging, retention, vacuum, landing objects, checkpoints, old log entries.
+//! - [`status()`]: how a table stands.
+//!
+//! What holds at every step: only the ledger says what is live and who may commit; only a fresh snapshot says what is
+//! committed; an error is never believed; nothing that a commit may still name is deleted.
+
+mod app;
+mod aside;
+mod backoff;
+mod config;
+mod counters;
+mod deadline;
+mod error;
+mod handle;
+mod maintain;
+mod pass;
+mod status;
+mod sweep;
+
+pub use app::App;
+pub use config::Settings;
+pub use counters::{Counter, Counters};
+pub use deadline::Deadline;
+pub use error::PassError;
+pub use handle::{Outcome, compact_now, handle};
+pub use maintain::plan;
+pub use maintain::{DaysAtOnce, Maintained, Pace, RetentionRefused, maintain};
+pub use pass::{Done, Pass};
+pub use status::{OpenBatch, Quarantined, TableStatus, status};
+pub use sweep::{Settled, Swept, sweep};

@@ -72,7 +72,23 @@ impl Ledger {
 
     /// Counts one more attempt before it begins, under the fence, so that an attempt that is killed counts too.
     pub async fn count_attempt(&self, table: &TableId, lease: &Lease, batch: &Batch) -> Result<Batch, StoreError> {
-        let counted = Batch { attempts: batch.attempts + 1, ..batch.clone() };
+        self.put_attempts(table, lease, batch, batch.attempts + 1).await
+    }
+
+    /// Takes an attempt back, under the fence: it failed for a reason that says nothing about the segments, such as a
+    /// store that did not answer.
+    pub async fn forgive_attempt(&self, table: &TableId, lease: &Lease, batch: &Batch) -> Result<Batch, StoreError> {
+        self.put_attempts(table, lease, batch, batch.attempts.saturating_sub(1)).await
+    }
+
+    async fn put_attempts(
+        &self,
+        table: &TableId,
+        lease: &Lease,
+        batch: &Batch,
+        attempts: u32,
+    ) -> Result<Batch, StoreError> {
+        let counted = Batch { attempts, ..batch.clone() };
         let operations = vec![
             Operation::put(batch_key(table, batch.seq), attributes(&counted))
                 .when(Condition::Equals("state", json!("open")))

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Ledger, attributes, parse};
-use crate::{Condition, ItemKey, Operation, SortRange, StoreError, query_all};
+use crate::{Condition, Item, ItemKey, Operation, SortRange, StoreError, query_all};
 
 /// A `due` item younger than this is left alone: a producer may be between its segment and its `live#`.
 const SETTLE_AGE: Duration = Duration::from_secs(5 * 60);
@@ -38,23 +38,23 @@ impl Ledger {
         self.store.write(Operation::put(due_key(table), attributes(&stored))).await.map(drop)
     }
 
-    /// Every table with anything left to do.
+    /// Every table with anything left to do. An item that does not read, such as one of a table that only a newer version
+    /// knows, is left alone and said; it does not keep the others from being swept.
     pub async fn due_tables(&self) -> Result<Vec<Due>, StoreError> {
         let items = query_all(self.store.as_ref(), PARTITION, &SortRange::All).await?;
-        items
-            .iter()
-            .map(|item| {
-                let Stored { since, token } = parse(item)?;
-                Ok(Due { table: table_of(&item.key.sort)?, since, token })
-            })
-            .collect()
+        let read = items.iter().filter_map(|item| match due_of_item(item) {
+            Ok(due) => Some(due),
+            Err(error) => {
+                tracing::warn!(%error, "a due item is skipped");
+                None
+            }
+        });
+        Ok(read.collect())
     }
 
     /// The `due` item of one table.
     pub async fn due_of(&self, table: &TableId) -> Result<Option<Due>, StoreError> {
-        let Some(item) = self.store.get(&due_key(table)).await? else { return Ok(None) };
-        let Stored { since, token } = parse(&item)?;
-        Ok(Some(Due { table: table.clone(), since, token }))
+        self.store.get(&due_key(table)).await?.as_ref().map(due_of_item).transpose()
     }
 
     /// Removes a `due` item that was read *before* a ledger read which found nothing left.
@@ -73,6 +73,11 @@ impl Ledger {
             Err(error) => Err(error),
         }
     }
+}
+
+fn due_of_item(item: &Item) -> Result<Due, StoreError> {
+    let Stored { since, token } = parse(item)?;
+    Ok(Due { table: table_of(&item.key.sort)?, since, token })
 }
 
 fn due_key(table: &TableId) -> ItemKey {

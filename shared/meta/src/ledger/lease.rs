@@ -24,6 +24,10 @@ pub struct Lease {
     pub expires_at: Micros,
     /// Seq of the last batch opened; 0: none yet.
     pub last_seq: u64,
+    /// Most segments of the next batch, after one was voided; none: no more than always. Kept here, so that a worker that
+    /// is killed by a list leaves word to the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segments_max: Option<usize>,
 }
 
 impl Lease {
@@ -56,17 +60,18 @@ impl Ledger {
         let key = named_key(table, "lease");
         let now = self.clock.now();
         let stood = self.store.get(&key).await?;
-        let (condition, fence, last_seq) = match &stood {
-            None => (Condition::Absent, 1, 0),
+        let (condition, fence, last_seq, segments_max) = match &stood {
+            None => (Condition::Absent, 1, 0, None),
             Some(item) => {
                 let lease: Lease = parse(item)?;
                 if !lease.is_free(now) {
                     return Ok(Taken::Busy { until: lease.expires_at });
                 }
-                (Condition::Version(item.version), lease.fence + 1, lease.last_seq)
+                (Condition::Version(item.version), lease.fence + 1, lease.last_seq, lease.segments_max)
             }
         };
-        let ours = Lease { owner: self.ids.fresh(), fence, expires_at: now + micros(LEASE_LENGTH), last_seq };
+        let expires_at = now + micros(LEASE_LENGTH);
+        let ours = Lease { owner: self.ids.fresh(), fence, expires_at, last_seq, segments_max };
         match self.store.write(Operation::put(key, attributes(&ours)).when(condition)).await {
             Ok(_) => Ok(Taken::Ours(ours)),
             // Somebody was quicker, or our own first try landed and its reply was lost: then it runs out by itself.
@@ -80,6 +85,18 @@ impl Ledger {
         let renewed = Lease { expires_at: self.clock.now() + micros(LEASE_LENGTH), ..lease.clone() };
         self.put_lease(table, lease, &renewed).await?;
         Ok(renewed)
+    }
+
+    /// Sets how many segments the next batch may have at most, on condition of owner, fence and `last_seq`.
+    pub async fn limit_batches(
+        &self,
+        table: &TableId,
+        lease: &Lease,
+        segments_max: Option<usize>,
+    ) -> Result<Lease, StoreError> {
+        let limited = Lease { segments_max, ..lease.clone() };
+        self.put_lease(table, lease, &limited).await?;
+        Ok(limited)
     }
 
     /// Gives the lease back, keeping fence and `last_seq`; on condition of owner and fence. Lost already: no error.

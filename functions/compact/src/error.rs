@@ -1,0 +1,76 @@
+//! Why a pass ended early. Nothing is lost by it: the ledger holds what is left to do.
+
+use lake::{LogError, WriteError};
+use meta::StoreError;
+use objects::ObjectError;
+
+use crate::aside::AsideError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum PassError {
+    #[error("the ledger did not do its part")]
+    Ledger(#[source] StoreError),
+    /// A condition on owner and fence failed: another worker holds the table now, or an earlier try of ours landed.
+    #[error("the lease was lost")]
+    LeaseLost,
+    #[error("the table's log did not do its part")]
+    Log(#[from] LogError),
+    #[error("an object could not be read")]
+    Object(#[source] ObjectError),
+    #[error("the object store did not do its part ({act})")]
+    Store {
+        act: &'static str,
+        #[source]
+        source: object_store::Error,
+    },
+    #[error("a data file was not written")]
+    Write(#[from] WriteError),
+    #[error("building data files failed")]
+    Build(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the build did not end")]
+    Aside(#[from] AsideError),
+    /// Says nothing about what was worked on.
+    #[error("the time was up")]
+    TimeUp,
+    /// The log said yes, and the commit cannot be read.
+    #[error("version {version} of app {app} was committed and is not readable")]
+    NotReadable { app: &'static str, version: u64 },
+    /// Written by a newer version of Plimsoll; a binary of that version must go on.
+    #[error("written by a newer version: {0}")]
+    Newer(String),
+    #[error("the table cannot take our rows: {0}")]
+    Schema(String),
+    #[error("the table was not created")]
+    NoTable,
+}
+
+impl PassError {
+    /// True if stores did not answer, and may later; says nothing about segments or tables.
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Self::Ledger(error) => matches!(error, StoreError::Unavailable { .. }),
+            Self::Log(_) | Self::Store { .. } | Self::NotReadable { .. } | Self::NoTable | Self::TimeUp => true,
+            Self::Object(error) => !error.is_poison(),
+            Self::Write(error) => error.is_store(),
+            Self::LeaseLost | Self::Build(_) | Self::Aside(_) | Self::Newer(_) | Self::Schema(_) => false,
+        }
+    }
+
+    /// True if the segments of the batch may be at fault: the attempt stays counted.
+    pub(crate) fn may_be_poison(&self) -> bool {
+        match self {
+            Self::Object(error) => error.is_poison(),
+            Self::Write(error) => !error.is_store(),
+            Self::Build(_) => true,
+            Self::Aside(error) => matches!(error, AsideError::Panicked(_)),
+            _ => false,
+        }
+    }
+}
+
+impl From<StoreError> for PassError {
+    /// Every condition that reaches a pass is one on the fence.
+    fn from(error: StoreError) -> Self {
+        if error.is_condition() { Self::LeaseLost } else { Self::Ledger(error) }
+    }
+}

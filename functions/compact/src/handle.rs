@@ -1,0 +1,117 @@
+//! Triggers in, one outcome each.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::StreamExt;
+use meta::Trigger;
+use model::{DueRule, Micros, TableId};
+
+use crate::pass::{self, Done, Pass};
+use crate::{App, Counter, Deadline};
+
+/// Long work ends by itself at the deadline; what does not, is cut off so much later.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What became of a trigger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The table was seen to; the report says what is left.
+    Done(Done),
+    /// Somebody else holds the table: the holder and the sweeper see to it.
+    Busy { until: Micros },
+    /// The table's ledger and log do not fit each other; nobody commits until it is repaired.
+    Stopped { reason: String },
+    /// The project's stores did not answer lately; it is left alone for a while.
+    BackedOff,
+    /// It failed, and was logged. Stores may answer later.
+    Unavailable { error: String },
+    /// It failed, and was logged.
+    Failed { error: String },
+    /// Only a newer version can do it: the message goes back to the queue.
+    HandBack { why: String },
+}
+
+impl Outcome {
+    /// True if the message should come again. Everything else is also found by the sweeper; a busy table must not come
+    /// again, or five receptions put its message aside for good.
+    pub fn is_retry(&self) -> bool {
+        matches!(self, Self::Unavailable { .. } | Self::HandBack { .. })
+    }
+}
+
+/// Sees to every table that the messages name, several side by side. One outcome per message, in their order.
+pub async fn handle(app: &App, messages: Vec<Trigger>, deadline: Deadline) -> Vec<Outcome> {
+    let mut tables: BTreeMap<TableId, Outcome> = BTreeMap::new();
+    for trigger in messages.iter().filter(|trigger| trigger.v <= Trigger::VERSION) {
+        tables.insert(trigger.table.clone(), Outcome::BackedOff);
+    }
+    let worked_on = futures::stream::iter(tables.into_keys())
+        .map(|table| async move {
+            let outcome = one(app, &table, app.settings.due, deadline).await;
+            (table, outcome)
+        })
+        .buffer_unordered(app.settings.tables_at_once.max(1));
+    let outcomes: BTreeMap<TableId, Outcome> = worked_on.collect().await;
+    let newer = || Outcome::HandBack { why: "the trigger was written by a newer version".to_owned() };
+    messages.iter().map(|trigger| outcomes.get(&trigger.table).cloned().unwrap_or_else(newer)).collect()
+}
+
+/// Compacts one table, whatever is live and however little.
+pub async fn compact_now(app: &App, table: &TableId, deadline: Deadline) -> Outcome {
+    one(app, table, DueRule::NOW, deadline).await
+}
+
+/// One table, with the project's patience around it.
+pub(crate) async fn one(app: &App, table: &TableId, due: DueRule, deadline: Deadline) -> Outcome {
+    if app.backoff.is_waiting(&table.project, app.clock.as_ref()) {
+        return Outcome::BackedOff;
+    }
+    let time: Duration = deadline.remaining(app.clock.as_ref()).min(app.settings.table_time_max);
+    let deadline = Deadline(deadline.0.min(Deadline::after(app.clock.as_ref(), time).0));
+    // A pass cut off here is a worker that died here: the ledger says where to go on.
+    let outcome = match tokio::time::timeout(time + GRACE, pass::run(app, table, due, deadline)).await {
+        Ok(Ok(Pass::Done(done))) => Outcome::Done(done),
+        Ok(Ok(Pass::Busy { until })) => Outcome::Busy { until },
+        Ok(Ok(Pass::Stopped(stop))) => Outcome::Stopped { reason: stop.reason },
+        Ok(Err(error)) => failed(app, table, &error),
+        Err(_) => {
+            app.counters.add(Counter::Errors, 1);
+            tracing::error!(%table, time_ms = time.as_millis(), "compaction took too long");
+            Outcome::Unavailable { error: "it took too long".to_owned() }
+        }
+    };
+    match &outcome {
+        Outcome::Unavailable { .. } => app.backoff.failed(&table.project, app.clock.as_ref()),
+        _ => app.backoff.answered(&table.project),
+    }
+    outcome
+}
+
+fn failed(app: &App, table: &TableId, error: &crate::PassError) -> Outcome {
+    if matches!(error, crate::PassError::LeaseLost) {
+        app.counters.add(Counter::LeasesLost, 1);
+        tracing::info!(%table, "the lease was lost; another worker goes on");
+        return Outcome::Busy { until: app.clock.now() };
+    }
+    app.counters.add(Counter::Errors, 1);
+    let text = chain(error);
+    tracing::error!(%table, error = %text, "compaction failed");
+    match error {
+        crate::PassError::Newer(why) => Outcome::HandBack { why: why.clone() },
+        error if error.is_unavailable() => Outcome::Unavailable { error: text },
+        _ => Outcome::Failed { error: text },
+    }
+}
+
+/// An error and its causes in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

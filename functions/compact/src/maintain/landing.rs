@@ -1,0 +1,99 @@
+//! Landing objects go when the store says they are older than the dedup window and, read after that listing, nothing in
+//! the ledger names them. Never by age alone, and never by a life-cycle rule of the bucket.
+
+use std::collections::HashSet;
+
+use futures::TryStreamExt;
+use model::{MICROS_PER_HOUR, Micros, SegmentId, TableId};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use objects::{landing_prefix, segment_of_landing_key};
+
+use super::{Maintained, days, store_time};
+use crate::pass::Held;
+use crate::{App, Counter, PassError};
+
+pub(super) async fn clean(
+    app: &App,
+    table: &TableId,
+    held: &mut Held<'_>,
+    did: &mut Maintained,
+) -> Result<(), PassError> {
+    let store = app.root(table).store;
+    let now = store_time::now(store.as_ref(), app.ids.as_ref()).await?;
+    let kept = Micros::try_from(app.settings.landing_kept.as_micros()).unwrap_or(Micros::MAX);
+    let prefix = landing_prefix(table.table);
+    let listed = list(store.as_ref(), &prefix, now - kept, app.settings.deletes_max);
+    let old = held.while_renewing(listed).await??;
+    if old.is_empty() {
+        return Ok(());
+    }
+    // After the listing: what is named now was named by then, or is younger.
+    let named = named(app, table).await?;
+    for (key, segment) in old.into_iter().filter(|(_, segment)| !named.contains(segment)) {
+        match store.delete(&key).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => did.landing_objects_deleted += 1,
+            Err(error) => tracing::warn!(%table, %segment, %error, "a landing object was not deleted"),
+        }
+    }
+    app.counters.add(Counter::LandingObjectsDeleted, did.landing_objects_deleted as u64);
+    if did.landing_objects_deleted > 0 {
+        tracing::info!(%table, objects = did.landing_objects_deleted, "landing objects deleted");
+    }
+    Ok(())
+}
+
+/// Every segment that `live#`, `batch#` or `bad#` names.
+async fn named(app: &App, table: &TableId) -> Result<HashSet<SegmentId>, PassError> {
+    let view = app.ledger.read(table).await?;
+    let bad = app.ledger.quarantined(table).await?;
+    let live = view.live.into_iter().map(|segment| segment.id);
+    let listed = view.batches.into_iter().flat_map(|batch| batch.segments);
+    Ok(live.chain(listed).chain(bad.into_iter().map(|bad| bad.segment.id)).collect())
+}
+
+/// Objects that the store modified before a time. Hours that are too young by their name are not even listed.
+async fn list(
+    store: &dyn ObjectStore,
+    prefix: &Path,
+    older_than: Micros,
+    max: usize,
+) -> Result<Vec<(Path, SegmentId)>, PassError> {
+    let failed = |source| PassError::Store { act: "list landing objects", source };
+    let hours = store.list_with_delimiter(Some(prefix)).await.map_err(failed)?.common_prefixes;
+    let mut found = Vec::new();
+    for hour in hours.into_iter().filter(|hour| hour_start(hour).is_none_or(|start| start < older_than)) {
+        let mut objects = store.list(Some(&hour));
+        while let Some(object) = objects.try_next().await.map_err(failed)? {
+            if object.last_modified.timestamp_micros() >= older_than {
+                continue;
+            }
+            found.extend(segment_of_landing_key(&object.location).map(|segment| (object.location, segment)));
+            if found.len() >= max {
+                return Ok(found);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// `.../2026-11-20T09`
+fn hour_start(folder: &Path) -> Option<Micros> {
+    let (date, hour) = folder.filename()?.split_once('T')?;
+    let hour: Micros = hour.parse().ok().filter(|hour| (0..24).contains(hour))?;
+    Some(Micros::from(days::parse(date)?) * model::MICROS_PER_DAY + hour * MICROS_PER_HOUR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_names_its_hour() {
+        let hour = hour_start(&Path::from("landing/otel_metrics/2026-11-20T09"));
+        assert_eq!(hour, Some(20_777 * model::MICROS_PER_DAY + 9 * MICROS_PER_HOUR));
+        for bad in ["landing/otel_metrics/2026-11-20", "landing/otel_metrics/2026-11-20T24", "x"] {
+            assert_eq!(hour_start(&Path::from(bad)), None, "{bad}");
+        }
+    }
+}

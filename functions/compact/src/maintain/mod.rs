@@ -1,0 +1,145 @@
+//! Upkeep of one table, under the same lease as compaction: every act resolves the open batch first and commits on the
+//! snapshot it planned on, with the next version of `plimsoll/merge`. After any error it plans anew, never replays.
+//!
+//! A foreign commit in the log: we go on appending, and neither merge nor vacuum.
+
+pub(crate) mod days;
+mod kway;
+mod landing;
+mod log;
+mod merge;
+pub mod plan;
+mod retention;
+mod store_time;
+mod vacuum;
+
+use lake::ForeignCommit;
+use model::{Micros, TableId};
+
+use crate::handle::chain;
+use crate::pass::{self, Held, Pass, Taking};
+use crate::{App, Counter, Deadline, PassError};
+
+pub use self::retention::RetentionRefused;
+
+/// How patient upkeep is with days that are over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// They are finished some time after their last row, so that late rows come along.
+    Scheduled,
+    /// They are finished now.
+    Drain,
+}
+
+/// How many days retention may drop at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DaysAtOnce {
+    /// As many as the settings allow: more looks like a wrong clock or a slip.
+    Few,
+    /// An operator has said so.
+    Any,
+}
+
+/// What upkeep did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Maintained {
+    /// Somebody else held the table; nothing was done.
+    pub busy_until: Option<Micros>,
+    /// The table is stopped; nothing was done.
+    pub stopped: Option<String>,
+    /// Neither merging nor vacuum, because of this commit.
+    pub foreign: Option<ForeignCommit>,
+    pub merges: u32,
+    pub retired_days: Vec<String>,
+    pub retention_refused: Option<RetentionRefused>,
+    pub vacuumed_files: usize,
+    pub landing_objects_deleted: usize,
+    pub checkpoint: Option<u64>,
+    pub log_entries_deleted: usize,
+    /// Acts that failed; each was logged. The others were done all the same.
+    pub failed: Vec<&'static str>,
+}
+
+/// Everything that is due for a table, while there is time: compaction, retention, merging, vacuum, landing objects,
+/// checkpoint, old log entries.
+pub async fn maintain(
+    app: &App,
+    table: &TableId,
+    pace: Pace,
+    days: DaysAtOnce,
+    deadline: Deadline,
+) -> Result<Maintained, PassError> {
+    let mut did = Maintained::default();
+    if let Some(stop) = app.ledger.stopped(table).await? {
+        return Ok(Maintained { stopped: Some(stop.reason), ..did });
+    }
+    // Nothing was ever written: nothing to keep up.
+    if app.ledger.read_lease(table).await?.is_none() {
+        return Ok(did);
+    }
+    let mut held = match Held::take(app, table, deadline).await? {
+        Taking::Ours(held) => held,
+        Taking::Busy { until } => return Ok(Maintained { busy_until: Some(until), ..did }),
+    };
+    let kept_up = keep_up(app, table, &mut held, pace, days, deadline, &mut did).await;
+    held.release().await;
+    if let Err(error) = kept_up {
+        app.counters.add(Counter::Errors, 1);
+        tracing::error!(%table, error = %chain(&error), "upkeep ended early");
+        return Err(error);
+    }
+    Ok(did)
+}
+
+async fn keep_up(
+    app: &App,
+    table: &TableId,
+    held: &mut Held<'_>,
+    pace: Pace,
+    days: DaysAtOnce,
+    deadline: Deadline,
+    did: &mut Maintained,
+) -> Result<(), PassError> {
+    if let Pass::Stopped(stop) = pass::work(app, table, held, app.settings.due, deadline).await? {
+        did.stopped = Some(stop.reason);
+        return Ok(());
+    }
+    let Some(snapshot) = pass::settled(app, table, held).await? else { return Ok(()) };
+    did.foreign = app.log(table).foreign_commit(&snapshot).await?;
+    if let Some(foreign) = &did.foreign {
+        tracing::warn!(%table, version = foreign.version, operation = foreign.operation,
+            "somebody else wrote to the table: no merging and no vacuum");
+    }
+    let retired = retention::retire(app, table, held, days, did).await;
+    note(app, table, did, "retention", retired)?;
+    if did.foreign.is_none() {
+        let merged = merge::merge_all(app, table, held, pace, deadline, did).await;
+        note(app, table, did, "merging", merged)?;
+        let vacuumed = vacuum::vacuum(app, table, held, did).await;
+        note(app, table, did, "vacuum", vacuumed)?;
+    }
+    let cleaned = landing::clean(app, table, held, did).await;
+    note(app, table, did, "landing objects", cleaned)?;
+    let logged = log::keep_up(app, table, held, did).await;
+    note(app, table, did, "log", logged)
+}
+
+/// An act that fails does not keep the others from being done; a lost lease or no time left ends them all.
+fn note(
+    app: &App,
+    table: &TableId,
+    did: &mut Maintained,
+    act: &'static str,
+    result: Result<(), PassError>,
+) -> Result<(), PassError> {
+    match result {
+        Err(error @ (PassError::LeaseLost | PassError::TimeUp)) => Err(error),
+        Err(error) => {
+            app.counters.add(Counter::Errors, 1);
+            tracing::error!(%table, act, error = %chain(&error), "an act of upkeep failed; the next run does it");
+            did.failed.push(act);
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}

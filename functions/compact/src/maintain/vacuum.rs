@@ -1,0 +1,149 @@
+//! Vacuum: deletes data files that no snapshot of interest names and no commit to come can name.
+//!
+//! A file goes if its name is of ours and decided (its seq at or below T, its merge at or below M), the snapshot does not
+//! hold it, and it is older than the readers' horizon: by the store's clock since it was written, and, if it was once part
+//! of the table, by the log since it was removed. Age alone never decides: a slow worker's file may be about to be named.
+
+use std::collections::{HashMap, HashSet};
+
+use futures::TryStreamExt;
+use lake::{FileName, RemovedFile, Snapshot};
+use model::{Micros, TableId};
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use objects::table_path;
+
+use super::{Maintained, store_time};
+use crate::pass::{self, Held};
+use crate::{App, Counter, PassError};
+
+pub(super) async fn vacuum(
+    app: &App,
+    table: &TableId,
+    held: &mut Held<'_>,
+    did: &mut Maintained,
+) -> Result<(), PassError> {
+    let Some(snapshot) = pass::settled(app, table, held).await? else { return Ok(()) };
+    let store = app.root(table).store;
+    let removed = app.log(table).removed(&snapshot).await?;
+    let now = store_time::now(store.as_ref(), app.ids.as_ref()).await?;
+    let horizon = Micros::try_from(app.settings.vacuum_horizon.as_micros()).unwrap_or(Micros::MAX);
+    let rule = Rule::new(&snapshot, &removed, now - horizon);
+    let root = table_path(table.table);
+    let candidates = list(store.as_ref(), &root, &rule, app.settings.deletes_max);
+    for key in held.while_renewing(candidates).await?? {
+        match store.delete(&key).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => did.vacuumed_files += 1,
+            Err(error) => tracing::warn!(%table, %key, %error, "an unreferenced data file was not deleted"),
+        }
+    }
+    app.counters.add(Counter::VacuumedFiles, did.vacuumed_files as u64);
+    if did.vacuumed_files > 0 {
+        tracing::info!(%table, files = did.vacuumed_files, "unreferenced data files deleted");
+    }
+    Ok(())
+}
+
+/// What may go.
+struct Rule<'a> {
+    active: HashSet<&'a str>,
+    removed_at: HashMap<&'a str, Micros>,
+    committed: u64,
+    merged: u64,
+    /// What is younger stays.
+    older_than: Micros,
+}
+
+impl<'a> Rule<'a> {
+    fn new(snapshot: &'a Snapshot, removed: &'a [RemovedFile], older_than: Micros) -> Self {
+        Self {
+            active: snapshot.files.iter().map(|file| file.path.as_str()).collect(),
+            removed_at: removed.iter().map(|file| (file.path.as_str(), file.removed_at)).collect(),
+            committed: snapshot.committed,
+            merged: snapshot.merged,
+            older_than,
+        }
+    }
+
+    /// `path` is relative to the table's root.
+    fn may_go(&self, path: &str, modified_at: Micros) -> bool {
+        FileName::parse(path).is_some_and(|name| name.is_decided(self.committed, self.merged))
+            && !self.active.contains(path)
+            && modified_at < self.older_than
+            && self.removed_at.get(path).is_none_or(|at| *at < self.older_than)
+    }
+}
+
+async fn list(store: &dyn ObjectStore, root: &Path, rule: &Rule<'_>, max: usize) -> Result<Vec<Path>, PassError> {
+    let mut listing = store.list(Some(root));
+    let mut found = Vec::new();
+    let failed = |source| PassError::Store { act: "list data files", source };
+    while let Some(ObjectMeta { location, last_modified, .. }) = listing.try_next().await.map_err(failed)? {
+        let below_root = location.as_ref().strip_prefix(root.as_ref()).and_then(|path| path.strip_prefix('/'));
+        if below_root.is_some_and(|path| rule.may_go(path, last_modified.timestamp_micros())) {
+            found.push(location);
+            if found.len() >= max {
+                break;
+            }
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use lake::{DataFile, SchemaFit};
+
+    use super::*;
+
+    fn part(seq: u64) -> String {
+        format!("date=2026-11-20/part-{seq:020}-1-a.parquet")
+    }
+
+    fn merge(m: u64) -> String {
+        format!("date=2026-11-20/merge-{m:020}-1-a.parquet")
+    }
+
+    #[test]
+    fn only_decided_unreferenced_old_files_of_ours_go() {
+        let active = DataFile {
+            path: part(2),
+            bytes: 1,
+            rows: 1,
+            partition: Default::default(),
+            time_min: 0,
+            time_max: 0,
+            rewrites: 0,
+            stats: "{}".into(),
+            modified_at: 0,
+        };
+        let snapshot = Snapshot {
+            version: 9,
+            committed: 5,
+            voided: 0,
+            merged: 3,
+            files: Arc::new(vec![active]),
+            schema: SchemaFit::Fits,
+            base: Arc::new(()),
+        };
+        let removed = [RemovedFile { path: part(3), removed_at: 99 }, RemovedFile { path: part(4), removed_at: 100 }];
+        let rule = Rule::new(&snapshot, &removed, 100);
+        let cases = [
+            (part(1), 99, true, "an attempt that was never named"),
+            (part(1), 100, false, "written within the horizon"),
+            (part(2), 0, false, "active"),
+            (part(3), 0, true, "removed before the horizon"),
+            (part(4), 0, false, "removed within the horizon"),
+            (part(6), 0, false, "its batch may still be committed, however old it is"),
+            (merge(3), 0, true, "a merge that was decided"),
+            (merge(4), 0, false, "its merge may still be committed"),
+            ("date=2026-11-20/part-0001-x.snappy.parquet".to_owned(), 0, false, "somebody else's"),
+            ("_delta_log/00000000000000000001.json".to_owned(), 0, false, "the log"),
+        ];
+        for (path, modified_at, goes, why) in cases {
+            assert_eq!(rule.may_go(&path, modified_at), goes, "{why}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! How a table stands.
+
+use meta::ledger::Stop;
+use model::{Micros, TableId, TableName};
+use serde::Serialize;
+
+use crate::{App, PassError};
+
+/// For `plimsoll status` and `/metrics`.
+#[derive(Clone, Debug, Serialize)]
+pub struct TableStatus {
+    pub project: String,
+    pub table: TableName,
+    /// By which other engines open it.
+    pub url: String,
+    pub live_segments: usize,
+    pub live_bytes: u64,
+    pub live_rows: u64,
+    /// Age of the oldest live segment that is in no committed batch; none: there is none.
+    pub oldest_live_age_us: Option<Micros>,
+    pub open_batch: Option<OpenBatch>,
+    /// Committed batches whose ledger items are still to be cleaned.
+    pub batches_to_clean: usize,
+    /// None: the table was never created.
+    pub version: Option<u64>,
+    pub files: usize,
+    pub rows: u64,
+    pub bytes: u64,
+    /// When the newest data file was written.
+    pub last_written_at: Option<Micros>,
+    pub quarantined: Vec<Quarantined>,
+    pub stop: Option<Stop>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct OpenBatch {
+    pub seq: u64,
+    pub segments: usize,
+    pub attempts: u32,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Quarantined {
+    pub segment: String,
+    pub key: String,
+    pub rows: u64,
+    pub reason: String,
+    pub since: Micros,
+}
+
+/// Reads snapshot and ledger in a reader's order; changes nothing.
+pub async fn status(app: &App, table: &TableId) -> Result<TableStatus, PassError> {
+    let snapshot = app.log(table).snapshot().await?;
+    let view = app.ledger.read(table).await?;
+    let (committed, voided) = snapshot.as_ref().map_or((0, 0), |s| (s.committed, s.voided));
+    let live = view.uncommitted(committed, voided);
+    let oldest = live.iter().map(|segment| segment.recorded_at).min();
+    let files = snapshot.as_ref().map(|s| s.files.as_slice()).unwrap_or_default();
+    let quarantined = app.ledger.quarantined(table).await?;
+    Ok(TableStatus {
+        project: table.project.to_string(),
+        table: table.table,
+        url: app.root(table).table_url(table.table).to_string(),
+        live_segments: live.len(),
+        live_bytes: live.iter().map(|segment| segment.bytes).sum(),
+        live_rows: live.iter().map(|segment| segment.rows).sum(),
+        oldest_live_age_us: oldest.map(|at| app.clock.now() - at),
+        open_batch: view.open_batch().map(|batch| OpenBatch {
+            seq: batch.seq,
+            segments: batch.segments.len(),
+            attempts: batch.attempts,
+        }),
+        batches_to_clean: view.batches.iter().filter(|batch| !batch.is_open()).count(),
+        version: snapshot.as_ref().map(|s| s.version),
+        files: files.len(),
+        rows: files.iter().map(|file| file.rows).sum(),
+        bytes: files.iter().map(|file| file.bytes).sum(),
+        last_written_at: files.iter().map(|file| file.modified_at).max(),
+        quarantined: quarantined
+            .into_iter()
+            .map(|bad| Quarantined {
+                segment: bad.segment.id.to_string(),
+                key: bad.segment.key,
+                rows: bad.segment.rows,
+                reason: bad.reason,
+                since: bad.since,
+            })
+            .collect(),
+        stop: app.ledger.stopped(table).await?,
+    })
+}
