@@ -15,7 +15,7 @@ const TABLES_MAX: usize = 100_000;
 
 /// By table: when `due` was put and when a trigger was sent, as [`clock::Clock::uptime`].
 #[derive(Default)]
-pub struct Announced {
+pub(crate) struct Announced {
     tables: Mutex<HashMap<TableId, Last>>,
 }
 
@@ -26,17 +26,17 @@ struct Last {
 }
 
 impl Announced {
-    pub fn due_is_stale(&self, table: &TableId, now: Duration) -> bool {
+    pub(crate) fn due_is_stale(&self, table: &TableId, now: Duration) -> bool {
         self.with(table, |last| last.due.is_none_or(|at| now.saturating_sub(at) >= DUE_FRESH))
     }
 
     /// To be called only after the put succeeded, with the time from before it.
-    pub fn due_was_put(&self, table: &TableId, now: Duration) {
+    pub(crate) fn due_was_put(&self, table: &TableId, now: Duration) {
         self.with(table, |last| last.due = Some(now));
     }
 
     /// True at most once a second for a table.
-    pub fn trigger_is_wanted(&self, table: &TableId, now: Duration) -> bool {
+    pub(crate) fn trigger_is_wanted(&self, table: &TableId, now: Duration) -> bool {
         self.with(table, |last| {
             let wanted = last.trigger.is_none_or(|at| now.saturating_sub(at) >= TRIGGER_EVERY);
             if wanted {

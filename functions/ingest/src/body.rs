@@ -18,17 +18,17 @@ const BLOCK_BYTES: usize = 1024;
 
 /// The bytes that all bodies in flight may take together.
 #[derive(Clone)]
-pub struct Budget(Arc<Semaphore>);
+pub(crate) struct Budget(Arc<Semaphore>);
 
 /// A share of the budget, given back when dropped.
-pub struct Share {
+pub(crate) struct Share {
     budget: Budget,
     permit: Option<OwnedSemaphorePermit>,
     blocks: usize,
 }
 
 impl Budget {
-    pub fn new(bytes: usize) -> Self {
+    pub(crate) fn new(bytes: usize) -> Self {
         Self(Arc::new(Semaphore::new((bytes / BLOCK_BYTES).min(Semaphore::MAX_PERMITS))))
     }
 
@@ -39,7 +39,7 @@ impl Budget {
 
 impl Share {
     /// Grows the share to `bytes`, or refuses at once; waiting would hold the bodies that are here already.
-    pub fn grow_to(&mut self, bytes: usize) -> Result<(), Refusal> {
+    pub(crate) fn grow_to(&mut self, bytes: usize) -> Result<(), Refusal> {
         let blocks = bytes.div_ceil(BLOCK_BYTES);
         let Some(more) = blocks.checked_sub(self.blocks).filter(|more| *more > 0) else { return Ok(()) };
         let more_permits = u32::try_from(more).map_err(|_| Refusal::Overloaded)?;
@@ -55,7 +55,12 @@ impl Share {
 }
 
 /// The whole body as sent, and the share of the budget it holds.
-pub async fn read(budget: &Budget, headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<(Bytes, Share), Refusal> {
+pub(crate) async fn read(
+    budget: &Budget,
+    headers: &HeaderMap,
+    body: Body,
+    bytes_max: usize,
+) -> Result<(Bytes, Share), Refusal> {
     let mut share = budget.share();
     if let Some(announced) = content_length(headers).or_else(|| body.size_hint().exact()) {
         let announced = usize::try_from(announced).unwrap_or(usize::MAX);

@@ -18,7 +18,7 @@ use crate::prepare::{Checked, prepare};
 use crate::{App, Refusal};
 
 /// Answers an export request in the encoding it came in, refusals too.
-pub async fn export(app: Arc<App>, signal: Signal, request: Request<Body>) -> Response {
+pub(crate) async fn export(app: Arc<App>, signal: Signal, request: Request<Body>) -> Response {
     let content_type = content_type_of(request.headers());
     let reply_as = content_type.as_ref().copied().unwrap_or(ContentType::Json);
     let answered = match content_type {
@@ -101,17 +101,22 @@ async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Caller, Refusal>
 }
 
 fn content_type_of(headers: &HeaderMap) -> Result<ContentType, Refusal> {
-    let sent = headers.get(CONTENT_TYPE).map(|v| v.to_str().unwrap_or("(not text)")).unwrap_or("(none)");
-    ContentType::parse(sent).ok_or_else(|| Refusal::UnsupportedMediaType(sent.chars().take(100).collect()))
+    let sent = headers.get(CONTENT_TYPE).map(|v| v.to_str().unwrap_or("(not text)"));
+    ContentType::parse(sent).map_err(|_| Refusal::UnsupportedMediaType(shortened(sent)))
 }
 
 fn encoding_of(headers: &HeaderMap) -> Result<Encoding, Refusal> {
     let sent = headers.get(CONTENT_ENCODING).map(|v| v.to_str().unwrap_or("(not text)"));
-    Encoding::parse(sent).map_err(|_| Refusal::UnsupportedEncoding(sent.unwrap_or_default().chars().take(100).collect()))
+    Encoding::parse(sent).map_err(|_| Refusal::UnsupportedEncoding(shortened(sent)))
+}
+
+/// What a client sent, short enough to be said back.
+fn shortened(sent: Option<&str>) -> String {
+    sent.unwrap_or("(none)").chars().take(100).collect()
 }
 
 /// A refusal as a google.rpc.Status.
-pub fn refuse(refusal: &Refusal, reply_as: ContentType) -> Response {
+pub(crate) fn refuse(refusal: &Refusal, reply_as: ContentType) -> Response {
     match refusal.http_status() {
         StatusCode::SERVICE_UNAVAILABLE => {
             tracing::error!(reason = refusal.reason(), error = refusal as &dyn std::error::Error, "export refused");

@@ -17,7 +17,7 @@ use crate::{App, Prepared};
 
 /// The bodies that wait to land, by table.
 #[derive(Default)]
-pub struct Groups {
+pub(crate) struct Groups {
     tables: Mutex<HashMap<TableId, Waiting>>,
     /// Requests between their first byte and their place in a group.
     on_the_way: AtomicUsize,
@@ -38,11 +38,11 @@ struct Seat {
 }
 
 /// Counts a request as on its way to a group until dropped.
-pub struct OnTheWay<'a>(&'a Groups);
+pub(crate) struct OnTheWay<'a>(&'a Groups);
 
 impl Groups {
     /// Announces a request, so that those who wait know that company is coming.
-    pub fn announce(&self) -> OnTheWay<'_> {
+    pub(crate) fn announce(&self) -> OnTheWay<'_> {
         self.on_the_way.fetch_add(1, Ordering::Relaxed);
         OnTheWay(self)
     }
@@ -63,7 +63,7 @@ impl Drop for OnTheWay<'_> {
 }
 
 /// Lands a body with whatever company it finds; returns when it is durable and recorded, or known to be a duplicate.
-pub async fn join(
+pub(crate) async fn join(
     app: &Arc<App>,
     table: TableId,
     body: Prepared,

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use meta::ledger::Recorded;
 use meta::{StoreError, Trigger};
 use model::{BodyHash, Micros, Segment, SegmentId, TableId};
+use object_store::ObjectStoreExt;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
 use objects::{checksum, landing_key};
 
 use crate::App;
@@ -27,7 +27,7 @@ pub struct Prepared {
 
 /// What became of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Landed {
+pub(crate) enum Landed {
     Recorded,
     /// A body with the same bytes was recorded within the window; nothing was added.
     Duplicate,
@@ -40,7 +40,7 @@ pub enum LandError {
     Encode {
         table: TableId,
         #[source]
-        source: rows::RowsError,
+        source: EncodeError,
     },
     #[error("failed to write segment {key}")]
     Write {
@@ -66,6 +66,17 @@ pub enum LandError {
     Abandoned,
 }
 
+/// What stood in the way of encoding a segment.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodeError {
+    #[error("bodies could not be put together")]
+    Together(#[from] rows::ConformError),
+    #[error("rows could not be written as Arrow")]
+    Write(#[from] rows::SegmentError),
+    #[error("the encoder was cut off")]
+    CutOff(#[from] tokio::task::JoinError),
+}
+
 /// A segment is recorded within this time of its PUT or not at all, so that the cleaner knows which objects nobody will name.
 const RECORD_WITHIN: Duration = Duration::from_secs(120);
 /// How long a store that does not answer is asked again before the client is told to come back.
@@ -74,7 +85,7 @@ const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_LONGEST: Duration = Duration::from_secs(1);
 
 /// Lands a group of bodies with different hashes; what became of each, in their order.
-pub async fn land(app: &App, table: &TableId, bodies: Vec<Prepared>) -> Result<Vec<Landed>, LandError> {
+pub(crate) async fn land(app: &App, table: &TableId, bodies: Vec<Prepared>) -> Result<Vec<Landed>, LandError> {
     let mut outcome = vec![Landed::Recorded; bodies.len()];
     // Places of the bodies that are not known to be duplicates.
     let mut fresh: Vec<usize> = (0..bodies.len()).collect();
@@ -110,7 +121,7 @@ async fn write_segment(app: &App, table: &TableId, bodies: Vec<&Prepared>) -> Re
     let rows = bodies.iter().map(|b| b.batch.num_rows() as u64).sum();
     let time_min = bodies.iter().map(|b| b.time_min).min().unwrap_or(now);
     let time_max = bodies.iter().map(|b| b.time_max).max().unwrap_or(now);
-    let bytes = encode(table, &bodies, &hashes)?;
+    let bytes = encode(table, &bodies, &hashes).await?;
     let key = landing_key(table.table, now, &id);
     let segment = Segment {
         id,
@@ -127,16 +138,18 @@ async fn write_segment(app: &App, table: &TableId, bodies: Vec<&Prepared>) -> Re
     Ok(Written { segment, bodies: hashes, began })
 }
 
-fn encode(table: &TableId, bodies: &[&Prepared], hashes: &[BodyHash]) -> Result<Bytes, LandError> {
-    let failed = |source| LandError::Encode { table: table.clone(), source };
-    match bodies {
-        [one] => rows::segment::write(&one.batch, hashes).map_err(failed),
-        many => {
-            let batches: Vec<&RecordBatch> = many.iter().map(|b| &b.batch).collect();
-            let together = rows::concat(table.table, &batches).map_err(failed)?;
-            rows::segment::write(&together, hashes).map_err(failed)
-        }
-    }
+/// On a thread for blocking work: compressing a large group takes milliseconds.
+async fn encode(table: &TableId, bodies: &[&Prepared], hashes: &[BodyHash]) -> Result<Bytes, LandError> {
+    let (name, hashes) = (table.table, hashes.to_vec());
+    let batches: Vec<RecordBatch> = bodies.iter().map(|b| b.batch.clone()).collect();
+    let encoded = tokio::task::spawn_blocking(move || {
+        Ok(match batches.as_slice() {
+            [one] => rows::segment::write(one, &hashes)?,
+            many => rows::segment::write(&rows::concat(name, many)?, &hashes)?,
+        })
+    });
+    let flattened = encoded.await.unwrap_or_else(|cut_off| Err(EncodeError::CutOff(cut_off)));
+    flattened.map_err(|source| LandError::Encode { table: table.clone(), source })
 }
 
 /// The key is fresh, so a PUT may be repeated until it is known to stand.

@@ -3,11 +3,11 @@
 //! **A 200 means: durable, queryable now, and in the table exactly once**, even if the exporter retries, the process
 //! dies at any point, or the queue repeats, reorders or loses messages. The steps, a file each:
 //!
-//! - [`export`]: the recipe of a request, from its head to the answer
+//! - `export`: the recipe of a request, from its head to the answer
 //! - `body`: reading it within limits; `prepare`: inflate, hash, decode
 //! - `group`: requests that arrive together land together
 //! - `land`: the PUT, the transaction in the ledger, `due`, the trigger
-//! - [`refusal`]: what the client is told otherwise
+//! - `refusal`: what the client is told otherwise
 
 mod announced;
 mod app;
@@ -21,7 +21,7 @@ mod refusal;
 mod router;
 
 pub use app::{App, Doors, Settings};
-pub use land::{LandError, Prepared};
+pub use land::{EncodeError, LandError, Prepared};
 pub use meters::Meters;
 pub use refusal::Refusal;
 pub use router::router;

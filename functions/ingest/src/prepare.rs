@@ -13,7 +13,7 @@ use crate::{App, Prepared, Refusal};
 const INLINE_BYTES: usize = 32 << 10;
 
 /// A request that passed every check that needs no decoding.
-pub struct Checked {
+pub(crate) struct Checked {
     pub project: ProjectId,
     pub signal: Signal,
     pub content_type: ContentType,
@@ -24,7 +24,7 @@ pub struct Checked {
 }
 
 /// Rows of a request, with what there is to say about them.
-pub struct Decoded {
+pub(crate) struct Decoded {
     /// None: nothing to store.
     pub prepared: Option<Prepared>,
     pub outcome: BodyOutcome,
@@ -33,7 +33,7 @@ pub struct Decoded {
 }
 
 /// Decodes a request, on a thread for blocking work if it is large.
-pub async fn prepare(app: &Arc<App>, request: Checked) -> Result<Decoded, Refusal> {
+pub(crate) async fn prepare(app: &Arc<App>, request: Checked) -> Result<Decoded, Refusal> {
     if request.body.len() < INLINE_BYTES && request.encoding == Encoding::Identity {
         return decode(app, &request);
     }

@@ -3,6 +3,7 @@
 //! Exporters retry only 429, 502, 503 and 504, so whatever may pass is one of these, and never a 500.
 
 use http::StatusCode;
+use meta::quota::QuotaRefusal;
 use model::{Scope, Signal};
 use otlp::{DecodeError, InflateError, JsonError};
 
@@ -45,8 +46,8 @@ pub enum Refusal {
     BrokenBody { what: String },
     #[error("the body did not arrive within {within_s} s")]
     SlowBody { within_s: u64 },
-    #[error("limit {limit} of the project is used up: {what}")]
-    Quota { limit: &'static str, what: String, retry_after_s: u64 },
+    #[error(transparent)]
+    Quota(#[from] QuotaRefusal),
     #[error("too many bytes are in flight on this server; try again")]
     Overloaded,
     #[error("storage did not answer; nothing was acknowledged, send the same request again")]
@@ -69,7 +70,7 @@ impl Refusal {
             Self::Inflate(_) | Self::Protobuf { .. } | Self::Json { .. } | Self::BrokenBody { .. } => {
                 StatusCode::BAD_REQUEST
             }
-            Self::Quota { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Quota(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::SlowBody { .. } | Self::Overloaded | Self::Storage(_) | Self::Metadata(_) | Self::Crashed => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -93,7 +94,7 @@ impl Refusal {
     /// Seconds after which to try again; none: the same request will be refused again.
     pub fn retry_after_s(&self) -> Option<u64> {
         match self {
-            Self::Quota { retry_after_s, .. } => Some(*retry_after_s),
+            Self::Quota(refusal) => Some(refusal.retry_after_s),
             other => (other.http_status() == StatusCode::SERVICE_UNAVAILABLE).then_some(1),
         }
     }
@@ -110,7 +111,7 @@ impl Refusal {
             Self::TooLarge { .. } | Self::Inflate(InflateError::TooLarge { .. }) => "too_large",
             Self::Inflate(_) | Self::Protobuf { .. } | Self::Json { .. } | Self::BrokenBody { .. } => "malformed",
             Self::SlowBody { .. } => "slow_body",
-            Self::Quota { .. } => "quota",
+            Self::Quota(_) => "quota",
             Self::Overloaded => "overloaded",
             Self::Storage(_) | Self::Metadata(_) => "storage",
             Self::Crashed => "crashed",

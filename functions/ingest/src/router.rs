@@ -38,5 +38,5 @@ async fn unknown_path(headers: HeaderMap) -> Response {
 
 fn reply_as(headers: &HeaderMap) -> ContentType {
     let sent = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok());
-    sent.and_then(ContentType::parse).unwrap_or(ContentType::Json)
+    ContentType::parse(sent).unwrap_or(ContentType::Json)
 }
