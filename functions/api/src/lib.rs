@@ -1,1 +1,28 @@
-//! api
+//! The management API: projects with their settings, and API keys. For admin keys only.
+//!
+//! [`router`] has the routes; whoever serves them puts `edge::face` around. [`openapi`] describes them, generated from
+//! the code, together with what other functions add.
+
+mod access;
+mod app;
+mod document;
+mod keys;
+mod page;
+mod projects;
+
+pub use app::App;
+pub use document::openapi;
+
+use axum::Router;
+use axum::routing::{delete, get};
+
+/// Everything below `/api/v1` that manages.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route("/api/v1/projects", get(projects::list).post(projects::create))
+        .route("/api/v1/projects/{project_id}", get(projects::show).patch(projects::change))
+        .route("/api/v1/projects/{project_id}/keys", get(keys::list).post(keys::create))
+        .route("/api/v1/keys/{key_id}", delete(keys::revoke))
+        .route("/api/v1/openapi.json", get(document::serve))
+        .with_state(app)
+}

@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use clock::Clock;
 use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
@@ -129,17 +129,16 @@ impl ObjectStore for DurableDisk {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        without_staging(self.reads.list(prefix))
+        self.reads.list(prefix)
     }
 
     fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
-        without_staging(self.reads.list_with_offset(prefix, offset))
+        self.reads.list_with_offset(prefix, offset)
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
         let mut listed = self.reads.list_with_delimiter(prefix).await?;
-        listed.common_prefixes.retain(|folder| !is_staging(folder));
-        listed.objects.retain(|object| !is_staging(&object.location));
+        listed.common_prefixes.retain(|folder| folder.as_ref() != STAGING_FOLDER);
         Ok(listed)
     }
 
@@ -236,14 +235,6 @@ fn not_found(path: &FilePath, source: std::io::Error) -> object_store::Error {
     object_store::Error::NotFound { path: path.display().to_string(), source: source.into() }
 }
 
-fn is_staging(location: &Path) -> bool {
-    location.parts().next().is_some_and(|first| first.as_ref() == STAGING_FOLDER)
-}
-
-fn without_staging(listing: BoxStream<'static, Result<ObjectMeta>>) -> BoxStream<'static, Result<ObjectMeta>> {
-    listing.try_filter(|object| std::future::ready(!is_staging(&object.location))).boxed()
-}
-
 /// Off the async threads.
 async fn blocking<T: Send + 'static>(task: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(task).await?
@@ -254,6 +245,7 @@ mod tests {
     use std::time::Duration;
 
     use clock::{ManualClock, SystemClock};
+    use futures::TryStreamExt;
     use futures::future::join_all;
     use object_store::ObjectStoreExt;
 

@@ -287,6 +287,7 @@ async fn pages(w: World) {
                 let page = w.store.query(&partition, &range, after.as_deref(), limit).await.expect("query");
                 assert!(page.items.len() <= limit);
                 found.extend(page.items.into_iter().map(|item| item.key.sort));
+                assert!(found.len() <= expected.len(), "{range:?} by {limit} gives items twice");
                 match page.next {
                     Some(next) => after = Some(next),
                     None => break,
