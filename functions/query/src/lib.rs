@@ -1,1 +1,35 @@
-//! query
+//! Answering questions: SQL over a project's tables, in process and over HTTP.
+//!
+//! - [`App`], [`Doors`], [`Settings`]: what queries work with, and their limits.
+//! - [`run`]: one statement, its whole answer. [`router`]: the same over HTTP, with logs, traces, metrics and the schema.
+//! - `sql`: from text to a plan that only reads; `functions`: the functions that DataFusion lacks.
+//! - `session`: the DataFusion session of one query, in which nothing but the caller's tables can be named.
+//! - `table`: a table as a Delta snapshot and live segments, pruned and metered.
+//! - `run`: place, plan, rows, and starting over when objects vanish.
+//! - `encode`: rows as JSON, NDJSON, CSV and Arrow.
+//! - `http`: the paths, and what they ask in SQL.
+
+mod admission;
+mod answer;
+mod app;
+mod encode;
+mod error;
+mod functions;
+mod http;
+mod meter;
+mod meters;
+mod run;
+mod session;
+mod settings;
+mod sql;
+mod table;
+mod workers;
+
+pub use answer::{Answer, ColumnInfo, Statistics, Truncated};
+pub use app::{App, Doors, StartError};
+pub use error::{Limit, QueryError};
+pub use http::{openapi, router};
+pub use meters::Meters;
+pub use run::{SqlRequest, run};
+pub use settings::{LateMaterialisation, Settings};
+pub use sql::Params;

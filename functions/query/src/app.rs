@@ -1,0 +1,78 @@
+//! What queries work with.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clock::Clock;
+use lake::LogOpener;
+use meta::Ledger;
+use meta::keys::Keys;
+use objects::Roots;
+
+use crate::Meters;
+use crate::admission::Admission;
+use crate::session::Sessions;
+use crate::settings::Settings;
+use crate::table::{FileCaches, SegmentCache, Tables, segment_cache};
+use crate::workers::Workers;
+
+/// The doors and the memory of one process.
+pub struct App {
+    pub(crate) roots: Roots,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: Settings,
+    pub(crate) meters: Meters,
+    pub(crate) tables: Arc<Tables>,
+    pub(crate) files: FileCaches,
+    pub(crate) segments: SegmentCache,
+    pub(crate) sessions: Sessions,
+    pub(crate) admission: Admission,
+    pub(crate) workers: Workers,
+}
+
+/// The doors that queries go through.
+pub struct Doors {
+    pub ledger: Ledger,
+    pub roots: Roots,
+    pub logs: Arc<dyn LogOpener>,
+    pub keys: Arc<Keys>,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Why queries cannot be answered at all.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot use {dir} for intermediate data")]
+    SpillDir {
+        dir: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("cannot start the threads that queries run on")]
+    Threads(#[source] std::io::Error),
+    #[error("DataFusion cannot be set up")]
+    Session(#[source] datafusion::common::DataFusionError),
+}
+
+impl App {
+    /// Creates the folder for intermediate data and starts the threads that queries run on.
+    pub fn new(doors: Doors, meters: Meters, settings: Settings) -> Result<Arc<Self>, StartError> {
+        let Doors { ledger, roots, logs, keys, clock } = doors;
+        let dir = settings.spill_dir.clone();
+        std::fs::create_dir_all(&dir).map_err(|source| StartError::SpillDir { dir, source })?;
+        Ok(Arc::new(Self {
+            tables: Arc::new(Tables::new(logs, ledger, Arc::clone(&clock), settings.snapshot_age_max)),
+            files: FileCaches::new(settings.footer_cache_bytes, settings.index_cache_bytes),
+            segments: segment_cache(settings.segment_cache_bytes),
+            sessions: Sessions::new(&settings).map_err(StartError::Session)?,
+            admission: Admission::new(&settings),
+            workers: Workers::start(settings.threads).map_err(StartError::Threads)?,
+            roots,
+            keys,
+            clock,
+            settings,
+            meters,
+        }))
+    }
+}

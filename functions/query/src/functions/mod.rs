@@ -1,0 +1,40 @@
+//! The SQL functions that users of this kind of table expect and DataFusion lacks.
+//!
+//! - `time_bucket(width, time[, origin])`: TimescaleDB's, over UTC.
+//! - `percentile_agg(x)`, `approx_percentile(q, digest)`: a mergeable t-digest and a reader of it.
+//! - `approx_count_distinct(x)`, `distinct_count(sketch)`: a mergeable HyperLogLog and a reader of it.
+//! - `rollup(sketch)`: merges either.
+//! - `log_pattern(text)`: the text with what varies masked.
+
+mod distinct;
+mod log_pattern;
+mod percentile;
+mod rollup;
+mod sketch;
+pub(crate) mod span;
+mod time_bucket;
+
+use std::sync::Arc;
+
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+
+/// All scalar functions of ours.
+pub(crate) fn scalars() -> Vec<Arc<ScalarUDF>> {
+    vec![
+        Arc::new(ScalarUDF::from(time_bucket::TimeBucket::default())),
+        Arc::new(ScalarUDF::from(percentile::ApproxPercentile::default())),
+        Arc::new(ScalarUDF::from(distinct::DistinctCount::default())),
+        Arc::new(ScalarUDF::from(log_pattern::LogPattern::default())),
+    ]
+}
+
+/// All aggregate functions of ours.
+pub(crate) fn aggregates() -> Vec<Arc<AggregateUDF>> {
+    vec![
+        Arc::new(AggregateUDF::from(sketch::SketchAggregate::<percentile::Digest>::over_values("percentile_agg"))),
+        Arc::new(AggregateUDF::from(sketch::SketchAggregate::<distinct::Registers>::over_values(
+            "approx_count_distinct",
+        ))),
+        Arc::new(AggregateUDF::from(sketch::SketchAggregate::<rollup::Either>::over_sketches("rollup"))),
+    ]
+}

@@ -1,0 +1,64 @@
+//! `rollup(sketch)`: merges sketches of either kind into one.
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::DataType;
+use datafusion::common::{Result, exec_err, plan_err};
+
+use super::distinct::Registers;
+use super::percentile::Digest;
+use super::sketch::Sketch;
+
+/// A sketch whose kind the first one merged decides.
+#[derive(Debug, Default)]
+pub(super) enum Either {
+    #[default]
+    Empty,
+    Digest(Digest),
+    Registers(Registers),
+}
+
+impl Sketch for Either {
+    type Column = ();
+
+    fn value_type(given: &DataType) -> Result<DataType> {
+        plan_err!("rollup merges sketches, not values of type {given}")
+    }
+
+    fn column(_values: &ArrayRef) -> Result<()> {
+        exec_err!("rollup merges sketches, not values")
+    }
+
+    /// Never called: no column of values can be made.
+    fn add(&mut self, _column: &(), _row: usize) {}
+
+    fn merge(&mut self, sketch: &[u8]) -> Result<()> {
+        if matches!(self, Self::Empty) {
+            *self = match sketch.first() {
+                Some(b'T') => Self::Digest(Digest::default()),
+                Some(b'H') => Self::Registers(Registers::default()),
+                _ => return exec_err!("rollup merges what percentile_agg and approx_count_distinct return"),
+            };
+        }
+        match self {
+            Self::Empty => Ok(()),
+            Self::Digest(digest) => digest.merge(sketch),
+            Self::Registers(registers) => registers.merge(sketch),
+        }
+    }
+
+    fn to_bytes(&mut self) -> Option<Vec<u8>> {
+        match self {
+            Self::Empty => None,
+            Self::Digest(digest) => digest.to_bytes(),
+            Self::Registers(registers) => registers.to_bytes(),
+        }
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            Self::Empty => 0,
+            Self::Digest(digest) => digest.size(),
+            Self::Registers(registers) => registers.size(),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Answering a query: place, session, plan, rows.
+//!
+//! A query runs on threads of its own and stops when nobody waits for it. If an object vanished under it, it starts over with a
+//! fresh snapshot, as long as no row was handed out.
+
+mod sink;
+mod whole;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::common::DataFusionError;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::sql::parser::Statement;
+use futures::StreamExt;
+use model::ProjectId;
+
+pub(crate) use sink::{AnswerStream, Sink};
+pub use whole::run;
+pub(crate) use whole::stream;
+
+use crate::App;
+use crate::answer::{Statistics, Truncated};
+use crate::error::{Limit, QueryError, is_missing_object};
+use crate::meter::Meter;
+use crate::meters::Outcome;
+use crate::session::{ProjectTables, store_url};
+use crate::sql::{Params, check_reads_only, parse, text_of_json};
+use crate::table::{Freshness, OnMissing, TableParts};
+
+/// Times that a query starts over because objects vanished under it.
+const RESTARTS_MAX: usize = 2;
+
+/// What is asked.
+#[derive(Clone, Debug, Default)]
+pub struct SqlRequest {
+    /// One statement that reads.
+    pub sql: String,
+    pub params: Params,
+    /// Rows at most; none: the default.
+    pub limit: Option<usize>,
+    /// None: the default.
+    pub timeout_ms: Option<u64>,
+}
+
+impl SqlRequest {
+    pub fn new(sql: impl Into<String>) -> Self {
+        Self { sql: sql.into(), ..Self::default() }
+    }
+}
+
+/// A request that was looked at.
+struct Query {
+    project: ProjectId,
+    sql: String,
+    statement: Statement,
+    /// Rows at most, and the most that could have been asked for.
+    limit: usize,
+    limit_max: usize,
+    timeout_ms: u64,
+    /// By the clock's uptime.
+    began: Duration,
+}
+
+/// How an answer ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Summary {
+    pub(crate) truncated: Option<Truncated>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) statistics: Statistics,
+}
+
+impl Query {
+    fn of(app: &App, project: &ProjectId, request: SqlRequest, limit_max: usize) -> Result<Self, QueryError> {
+        let began = app.clock.uptime();
+        let settings = &app.settings;
+        let bytes_max = settings.sql_bytes_max;
+        if request.sql.len() > bytes_max {
+            return Err(QueryError::SqlTooLong { bytes: request.sql.len(), bytes_max });
+        }
+        let limit = request.limit.unwrap_or(settings.rows_default.min(limit_max));
+        if limit > limit_max {
+            return Err(QueryError::Parameter { what: format!("`limit` is {limit}; it may be up to {limit_max}") });
+        }
+        let timeout_ms = request.timeout_ms.unwrap_or(settings.timeout_ms_default);
+        if !(1..=settings.timeout_ms_max).contains(&timeout_ms) {
+            let max = settings.timeout_ms_max;
+            return Err(QueryError::Parameter {
+                what: format!("`timeout_ms` is {timeout_ms}; it may be from 1 to {max}"),
+            });
+        }
+        let statement = parse(&request.sql, &request.params)?;
+        Ok(Self { project: project.clone(), sql: request.sql, statement, limit, limit_max, timeout_ms, began })
+    }
+}
+
+/// Answers into the sink, within the time allowed. Runs on the query threads.
+async fn answer(app: Arc<App>, query: Query, mut sink: Sink) -> Result<(Sink, Summary), QueryError> {
+    let _place = app.admission.place(&query.project).await?;
+    let within = Duration::from_millis(query.timeout_ms);
+    let mut meter = Arc::new(Meter::new(app.settings.bytes_scanned_max));
+    let timed = tokio::time::timeout(within, attempts(&app, &query, &mut meter, &mut sink)).await;
+    let answered = timed.unwrap_or(Err(Limit::Time { timeout_ms: query.timeout_ms }.into()));
+    let took = app.clock.uptime().saturating_sub(query.began);
+    app.meters.ended(&query.project, outcome(&answered), took, &meter.reading());
+    let summary = answered?;
+    Ok((sink, summary))
+}
+
+fn outcome<T>(answered: &Result<T, QueryError>) -> Outcome {
+    match answered {
+        Ok(_) => Outcome::Answered,
+        Err(
+            QueryError::Unavailable { .. }
+            | QueryError::Vanished { .. }
+            | QueryError::Internal { .. }
+            | QueryError::Limit(_),
+        ) => Outcome::Failed,
+        Err(_) => Outcome::Refused,
+    }
+}
+
+/// Starts over while objects vanish, at most [`RESTARTS_MAX`] times, and only while no row was handed out.
+async fn attempts(
+    app: &Arc<App>,
+    query: &Query,
+    meter: &mut Arc<Meter>,
+    sink: &mut Sink,
+) -> Result<Summary, QueryError> {
+    for restarts in 0..=RESTARTS_MAX {
+        let (freshness, on_missing) = match restarts {
+            0 => (Freshness::Kept, OnMissing::StartOver),
+            RESTARTS_MAX => (Freshness::Fresh, OnMissing::LeaveOut),
+            _ => (Freshness::Fresh, OnMissing::StartOver),
+        };
+        *meter = Arc::new(Meter::new(app.settings.bytes_scanned_max));
+        let answered = attempt(app, query, meter, freshness, on_missing, sink).await;
+        let vanished = answered.is_err() && meter.is_something_missing();
+        if !vanished || !sink.can_restart() {
+            return answered;
+        }
+        tracing::info!(project = %query.project, restarts, "an object vanished under a query");
+        sink.restart();
+    }
+    Err(QueryError::Vanished { table: query.project.to_string(), attempts: RESTARTS_MAX + 1 })
+}
+
+async fn attempt(
+    app: &Arc<App>,
+    query: &Query,
+    meter: &Arc<Meter>,
+    freshness: Freshness,
+    on_missing: OnMissing,
+    sink: &mut Sink,
+) -> Result<Summary, QueryError> {
+    let parts = TableParts {
+        store: app.roots.open(&query.project).store,
+        store_url: store_url(),
+        files: app.files.clone(),
+        segments: app.segments.clone(),
+        meter: Arc::clone(meter),
+        on_missing,
+        late: app.settings.late_materialisation,
+        partitions: app.settings.threads,
+    };
+    let tables = Arc::new(ProjectTables::new(query.project.clone(), Arc::clone(&app.tables), freshness, parts));
+    let session = app
+        .sessions
+        .open(Arc::clone(&tables), &app.settings, app.clock.now())
+        .map_err(|e| QueryError::internal(e.to_string()))?;
+    let plan = plan(&session, query).await.map_err(|error| tables.take_failure().unwrap_or(error))?;
+    let planned = app.clock.uptime().saturating_sub(query.began);
+
+    let rows = rows_into(app, query, &session, plan, sink).await?;
+
+    let took = app.clock.uptime().saturating_sub(query.began);
+    let reading = meter.reading();
+    Ok(Summary {
+        truncated: (rows > query.limit).then(|| Truncated::at(query.limit, query.limit_max)),
+        statistics: Statistics::of(rows.min(query.limit) as u64, &reading, planned, took),
+        warnings: reading.warnings,
+    })
+}
+
+/// The physical plan, which only reads, of one row more than the limit.
+async fn plan(session: &SessionState, query: &Query) -> Result<Arc<dyn ExecutionPlan>, QueryError> {
+    let planning = |error: DataFusionError| QueryError::planning(error, &query.sql);
+    let plan = session.statement_to_plan(query.statement.clone()).await.map_err(planning)?;
+    check_reads_only(&plan)?;
+    let plan = text_of_json(plan).and_then(|plan| limited(plan, query.limit)).map_err(planning)?;
+    session.create_physical_plan(&plan).await.map_err(planning)
+}
+
+/// One row more than the limit tells that there are more. Plans that describe plans are short by themselves.
+fn limited(plan: LogicalPlan, limit: usize) -> Result<LogicalPlan, DataFusionError> {
+    match plan {
+        LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) | LogicalPlan::DescribeTable(_) => Ok(plan),
+        plan => LogicalPlanBuilder::from(plan).limit(0, Some(limit + 1))?.build(),
+    }
+}
+
+/// Runs the plan. The number of rows, counting one beyond the limit if there is one.
+async fn rows_into(
+    app: &App,
+    query: &Query,
+    session: &SessionState,
+    plan: Arc<dyn ExecutionPlan>,
+    sink: &mut Sink,
+) -> Result<usize, QueryError> {
+    let running = |error: DataFusionError| QueryError::running(error, &app.settings);
+    let schema: SchemaRef = plan.schema();
+    let mut batches = execute_stream(plan, session.task_ctx()).map_err(running)?;
+    sink.start(&schema).await?;
+    let mut rows = 0;
+    while let Some(batch) = batches.next().await {
+        let batch = batch.map_err(|error| sorted_missing(error, running))?;
+        let left = query.limit.saturating_sub(rows);
+        rows += batch.num_rows();
+        if left > 0 && batch.num_rows() > 0 {
+            sink.put(batch.slice(0, batch.num_rows().min(left))).await?;
+        }
+        if rows > query.limit {
+            break;
+        }
+    }
+    Ok(rows)
+}
+
+/// A missing object says little in the words of the store.
+fn sorted_missing(error: DataFusionError, running: impl Fn(DataFusionError) -> QueryError) -> QueryError {
+    if is_missing_object(&error) {
+        return QueryError::Unavailable { what: "the object store", source: error.to_string().into() };
+    }
+    running(error)
+}
+
+/// The panic of a query, as it is logged.
+#[derive(Debug, thiserror::Error)]
+#[error("a query panicked: {0}")]
+struct Panicked(String);
+
+fn panicked(words: String) -> QueryError {
+    QueryError::internal(Panicked(words))
+}

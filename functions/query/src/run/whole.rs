@@ -1,0 +1,41 @@
+//! The two ways to ask: for the whole answer, or for a stream of it.
+
+use std::sync::Arc;
+
+use arrow::datatypes::Schema;
+use model::ProjectId;
+
+use super::{AnswerStream, Query, Sink, SqlRequest, answer, panicked};
+use crate::App;
+use crate::answer::Answer;
+use crate::error::QueryError;
+
+/// The whole answer, for callers in this process and for JSON.
+pub async fn run(app: &Arc<App>, project: &ProjectId, request: SqlRequest) -> Result<Answer, QueryError> {
+    let query = Query::of(app, project, request, app.settings.rows_max)?;
+    let work = app.workers.spawn(answer(Arc::clone(app), query, Sink::whole(app.settings.result_bytes_max)));
+    let (sink, summary) = work.done().await.map_err(panicked)??;
+    let (schema, batches) = match sink {
+        Sink::Whole(whole) => (whole.schema, whole.batches),
+        Sink::Streamed(_) => (None, Vec::new()),
+    };
+    Ok(Answer {
+        schema: schema.unwrap_or_else(|| Arc::new(Schema::empty())),
+        batches,
+        truncated: summary.truncated,
+        warnings: summary.warnings,
+        statistics: summary.statistics,
+    })
+}
+
+/// The answer as it is made.
+pub(crate) async fn stream(
+    app: &Arc<App>,
+    project: &ProjectId,
+    request: SqlRequest,
+) -> Result<AnswerStream, QueryError> {
+    let query = Query::of(app, project, request, app.settings.rows_streamed_max)?;
+    let (sink, receiver) = Sink::streamed();
+    let work = app.workers.spawn(answer(Arc::clone(app), query, sink));
+    AnswerStream::begin(receiver, work).await
+}

@@ -1,0 +1,24 @@
+//! From SQL text to a logical plan that only reads.
+//!
+//! - [`parse`]: one statement, with its parameters bound as literals.
+//! - [`read_only`]: the plan, and every plan inside it, does nothing but read.
+//! - `attributes`: `attributes ->> 'key'` for every key, promoted or not.
+//! - `json_text`: values of DataFusion's JSON type leave as text.
+//! - `lateral`: `LATERAL unnest(...)`.
+//! - `types`: SQL type names as PostgreSQL means them.
+
+mod attributes;
+mod json_text;
+mod lateral;
+mod params;
+mod parse;
+mod read_only;
+mod types;
+
+pub(crate) use attributes::{AttributePlanner, ResolveAttributes, json_quote};
+pub(crate) use json_text::text_of_json;
+pub(crate) use lateral::UnnestLateral;
+pub use params::Params;
+pub(crate) use parse::parse;
+pub(crate) use read_only::check_reads_only;
+pub(crate) use types::PostgresTypes;

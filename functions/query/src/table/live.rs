@@ -1,0 +1,218 @@
+//! Reading live segments: verified, with the asked columns only, filtered and projected as a file would be.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::compute::{cast, filter_record_batch};
+use arrow::datatypes::{Schema, SchemaRef};
+use bytes::Bytes;
+use datafusion::common::{DataFusionError, Result, internal_err};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::projection::ProjectionExprs;
+use datafusion::physical_expr::utils::{collect_columns, conjunction_opt, reassign_expr_columns};
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use model::{ProjectId, Segment, rfc3339};
+use moka::future::Cache;
+use object_store::ObjectStore;
+use objects::{ObjectError, fetch_segment};
+
+use super::prune;
+use crate::error::Limit;
+use crate::meter::Meter;
+
+/// Segments of one partition that are fetched ahead of the one being decoded.
+const FETCH_AHEAD: usize = 4;
+
+/// Verified bytes of segments, by project and segment id.
+pub(crate) type SegmentCache = Cache<(ProjectId, String), Bytes>;
+
+pub(crate) fn segment_cache(bytes_max: u64) -> SegmentCache {
+    let weight = |_: &(ProjectId, String), bytes: &Bytes| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    Cache::builder().max_capacity(bytes_max).weigher(weight).build()
+}
+
+/// What to do about a segment that the ledger names and the store does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnMissing {
+    /// It may have been compacted and cleaned up meanwhile: the query starts over.
+    StartOver,
+    /// It is missing with a fresh ledger too: it is left out with a warning, as a damaged one is.
+    LeaveOut,
+}
+
+/// Reads the segments of one table in one query.
+pub(super) struct SegmentReader {
+    pub(super) project: ProjectId,
+    pub(super) store: Arc<dyn ObjectStore>,
+    pub(super) cache: SegmentCache,
+    pub(super) meter: Arc<Meter>,
+    pub(super) on_missing: OnMissing,
+}
+
+impl fmt::Debug for SegmentReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SegmentReader({})", self.project)
+    }
+}
+
+/// What becomes of the rows of a segment: which of them, and which columns.
+pub(super) struct RowPlan {
+    /// The columns that are read.
+    read: SchemaRef,
+    /// Rows that do not satisfy it are left out.
+    filter: Option<Arc<dyn PhysicalExpr>>,
+    projector: datafusion::physical_expr::projection::Projector,
+    /// A segment that cannot satisfy it is not read at all. Over the table's columns; it may tighten while the query runs.
+    skip: Option<Arc<dyn PhysicalExpr>>,
+    table: SchemaRef,
+}
+
+impl RowPlan {
+    /// `projection`, `filters` and `skip` are over the columns of `table`.
+    pub(super) fn new(
+        table: &SchemaRef,
+        projection: &ProjectionExprs,
+        filters: &[Arc<dyn PhysicalExpr>],
+        skip: Vec<Arc<dyn PhysicalExpr>>,
+    ) -> Result<Self> {
+        let exprs = projection.expr_iter().chain(filters.iter().cloned());
+        let mut wanted: Vec<usize> =
+            exprs.flat_map(|expr| collect_columns(&expr)).map(|column| column.index()).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let read = Arc::new(Schema::new(wanted.iter().map(|at| Arc::clone(&table.fields()[*at])).collect::<Vec<_>>()));
+        let over_read = |expr: Arc<dyn PhysicalExpr>| reassign_expr_columns(expr, &read);
+        let filter = conjunction_opt(filters.iter().cloned()).map(over_read).transpose()?;
+        let projector = projection.clone().try_map_exprs(over_read)?.make_projector(&read)?;
+        Ok(Self { read, filter, projector, skip: conjunction_opt(skip), table: Arc::clone(table) })
+    }
+}
+
+impl SegmentReader {
+    /// The rows of all segments, one segment after the other.
+    pub(super) fn rows(
+        self: Arc<Self>,
+        segments: Vec<Segment>,
+        plan: RowPlan,
+    ) -> BoxStream<'static, Result<RecordBatch>> {
+        let plan = Arc::new(plan);
+        futures::stream::iter(segments)
+            .map(move |segment| Arc::clone(&self).rows_of(segment, Arc::clone(&plan)))
+            .buffered(FETCH_AHEAD)
+            .flat_map(|read| match read {
+                Ok(batches) => futures::stream::iter(batches.into_iter().map(Ok)).left_stream(),
+                Err(error) => futures::stream::iter([Err(error)]).right_stream(),
+            })
+            .boxed()
+    }
+
+    async fn rows_of(self: Arc<Self>, segment: Segment, plan: Arc<RowPlan>) -> Result<Vec<RecordBatch>> {
+        if let Some(skip) = &plan.skip {
+            let kept = prune::keep_segments(vec![segment.clone()], skip, &plan.table, self.project.as_str());
+            if kept.is_empty() {
+                return Ok(Vec::new());
+            }
+        }
+        self.meter.segment_read(&segment);
+        let Some(bytes) = self.bytes(&segment).await? else { return Ok(Vec::new()) };
+        match decode(bytes, &plan) {
+            Ok(batches) => Ok(batches),
+            Err(Undecodable::Damaged(what)) => {
+                self.leave_out(&segment, &what);
+                Ok(Vec::new())
+            }
+            Err(Undecodable::Query(error)) => Err(error),
+        }
+    }
+
+    /// None: it is left out, with a warning.
+    async fn bytes(&self, segment: &Segment) -> Result<Option<Bytes>> {
+        let key = (self.project.clone(), segment.id.to_string());
+        let fetch = async {
+            self.meter.charge(segment.bytes).map_err(Unread::TooMuch)?;
+            fetch_segment(self.store.as_ref(), segment).await.map_err(Unread::Object)
+        };
+        let unread = match self.cache.try_get_with(key, fetch).await {
+            Ok(bytes) => return Ok(Some(bytes)),
+            Err(unread) => unread,
+        };
+        match unread.as_ref() {
+            Unread::TooMuch(limit) => Err(DataFusionError::External(Box::new(*limit))),
+            Unread::Object(ObjectError::Missing { .. }) if self.on_missing == OnMissing::StartOver => {
+                self.meter.something_missing();
+                Err(DataFusionError::External(Box::new(unread)))
+            }
+            Unread::Object(error) if error.is_poison() => {
+                self.leave_out(segment, &error.to_string());
+                Ok(None)
+            }
+            Unread::Object(_) => Err(DataFusionError::External(Box::new(unread))),
+        }
+    }
+
+    fn leave_out(&self, segment: &Segment, what: &str) {
+        let Segment { id, rows, time_min, time_max, .. } = segment;
+        let (from, to) = (rfc3339(*time_min), rfc3339(*time_max));
+        self.meter.warn(format!("segment {id} with {rows} rows from {from} to {to} is left out: {what}"));
+    }
+}
+
+/// Why a segment's bytes are not here.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unread {
+    #[error(transparent)]
+    TooMuch(Limit),
+    #[error(transparent)]
+    Object(ObjectError),
+}
+
+enum Undecodable {
+    /// The segment's fault.
+    Damaged(String),
+    /// The fault of the query's own expressions.
+    Query(DataFusionError),
+}
+
+fn decode(bytes: Bytes, plan: &RowPlan) -> Result<Vec<RecordBatch>, Undecodable> {
+    let columns: Vec<&str> = plan.read.fields().iter().map(|field| field.name().as_str()).collect();
+    let damaged = |error: String| Undecodable::Damaged(error);
+    let (batches, _) = rows::segment::read_columns(bytes, &columns).map_err(|e| damaged(said(&e)))?;
+    let mut planned = Vec::with_capacity(batches.len());
+    for batch in batches {
+        let batch = conform(&batch, &plan.read).map_err(|e| damaged(e.to_string()))?;
+        let batch = filtered(batch, plan.filter.as_ref()).map_err(Undecodable::Query)?;
+        if batch.num_rows() > 0 {
+            planned.push(plan.projector.project_batch(&batch).map_err(Undecodable::Query)?);
+        }
+    }
+    Ok(planned)
+}
+
+/// An error with its causes.
+fn said(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |said, cause| format!("{said}: {cause}"))
+}
+
+/// The columns of `read` in its types; what the segment does not have is null.
+fn conform(batch: &RecordBatch, read: &SchemaRef) -> Result<RecordBatch, arrow::error::ArrowError> {
+    let column = |field: &arrow::datatypes::FieldRef| -> Result<ArrayRef, arrow::error::ArrowError> {
+        match batch.column_by_name(field.name()) {
+            Some(column) if column.data_type() == field.data_type() => Ok(Arc::clone(column)),
+            Some(column) => cast(column, field.data_type()),
+            None => Ok(new_null_array(field.data_type(), batch.num_rows())),
+        }
+    };
+    let columns = read.fields().iter().map(column).collect::<Result<_, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::clone(read), columns, &options)
+}
+
+fn filtered(batch: RecordBatch, filter: Option<&Arc<dyn PhysicalExpr>>) -> Result<RecordBatch> {
+    let Some(filter) = filter else { return Ok(batch) };
+    let kept = filter.evaluate(&batch)?.into_array(batch.num_rows())?;
+    let Some(kept) = kept.as_boolean_opt() else { return internal_err!("a filter gives {}", kept.data_type()) };
+    Ok(filter_record_batch(&batch, kept)?)
+}

@@ -1,0 +1,21 @@
+//! A project's table as queries see it: the files of one Delta snapshot and the live segments that are not in it yet.
+//!
+//! - [`view`]: which files and which segments, so that no row is missed and none is seen twice.
+//! - [`index`]: the statistics of a snapshot's files, kept from one snapshot to the next.
+//! - [`prune`]: the files and segments that may hold an asked row.
+//! - [`provider`]: the table in a DataFusion session.
+//! - [`source`]: the scan: live segments and Parquet files as one data source, so that filters and sorts reach both.
+//! - [`live`], [`parquet`]: reading either, metered.
+
+mod index;
+mod live;
+mod parquet;
+mod provider;
+mod prune;
+mod source;
+mod view;
+
+pub(crate) use live::{OnMissing, SegmentCache, segment_cache};
+pub(crate) use parquet::FileCaches;
+pub(crate) use provider::{Table, TableParts, visible_schema};
+pub(crate) use view::{Freshness, Tables};

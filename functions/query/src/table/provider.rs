@@ -1,0 +1,299 @@
+//! A table in a DataFusion session.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use async_trait::async_trait;
+use chrono::NaiveDate;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::stats::Precision;
+use datafusion::common::{ColumnStatistics, DFSchema, Result, ScalarValue, Statistics, internal_datafusion_err};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::ExecutionPlan;
+use lake::{DataFile, SORT_COLUMN};
+use model::{Micros, TableName};
+use object_store::ObjectStore;
+
+use super::live::{OnMissing, SegmentCache, SegmentReader};
+use super::parquet::{FileCaches, MeteredFiles};
+use super::prune;
+use super::source::{Live, TableSource, Turn};
+use super::view::TableView;
+use crate::meter::Meter;
+use crate::settings::LateMaterialisation;
+
+/// Rows of a batch when a row is wide: decoded batches live outside the memory pool.
+const WIDE_BATCH_ROWS: usize = 2_048;
+/// Columns beside those of the filters from which on a row is wide.
+const WIDE_COLUMNS_MIN: usize = 6;
+/// Columns that make a row wide by themselves: long texts.
+const LONG_COLUMNS: [&str; 6] = ["attributes", "resource", "body", "events", "links", "exemplars"];
+/// Bytes of live segments that are worth a partition of their own.
+const LIVE_BYTES_PER_PARTITION: u64 = 1 << 20;
+/// Footers of at most this many bytes come with the first read of a file.
+const FOOTER_BYTES_HINT: usize = 256 << 10;
+
+/// A table at one moment, for one query.
+#[derive(Debug)]
+pub(crate) struct Table {
+    view: TableView,
+    schema: SchemaRef,
+    parts: TableParts,
+}
+
+/// What a table reads with.
+#[derive(Clone)]
+pub(crate) struct TableParts {
+    /// The project's root; nothing outside it can be named.
+    pub(crate) store: Arc<dyn ObjectStore>,
+    /// What the session calls the store.
+    pub(crate) store_url: ObjectStoreUrl,
+    pub(crate) files: FileCaches,
+    pub(crate) segments: SegmentCache,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) on_missing: OnMissing,
+    pub(crate) late: LateMaterialisation,
+    pub(crate) partitions: usize,
+}
+
+impl std::fmt::Debug for TableParts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TableParts({})", self.store_url)
+    }
+}
+
+/// The table's columns as queries see them: texts as views, which compare and group faster.
+pub(crate) fn visible_schema(table: TableName) -> SchemaRef {
+    let viewed = |field: &FieldRef| match field.data_type() {
+        DataType::Utf8 => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View)),
+        _ => Arc::clone(field),
+    };
+    Arc::new(Schema::new(rows::schema(table).fields().iter().map(viewed).collect::<Vec<_>>()))
+}
+
+impl Table {
+    pub(crate) fn new(view: TableView, parts: TableParts) -> Self {
+        let files = view.index.as_ref().map_or(0, |index| index.files().len());
+        let version = view.index.as_ref().map(|index| index.snapshot.version);
+        parts.meter.table(view.id.table, version, files, view.live.len());
+        Self { schema: visible_schema(view.id.table), view, parts }
+    }
+
+    fn predicate(&self, state: &dyn Session, filters: &[Expr]) -> Result<Option<Arc<dyn PhysicalExpr>>> {
+        let Some(filter) = conjunction(filters.to_vec()) else { return Ok(None) };
+        let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
+        state.create_physical_expr(filter, &schema).map(Some)
+    }
+
+    /// The columns that the scan may need, files' first: the asked ones and the time, by which files are sorted and skipped.
+    fn scan_schema(&self, projection: &[usize]) -> TableSchema {
+        let partition_columns = self.view.id.table.partition_columns();
+        let is_partition = |field: &FieldRef| partition_columns.contains(&field.name().as_str());
+        let wanted = |(at, field): &(usize, &FieldRef)| projection.contains(at) || field.name() == SORT_COLUMN;
+        let fields = self.schema.fields().iter().enumerate().filter(wanted).map(|(_, field)| field);
+        let in_files: Vec<Arc<Field>> = fields.filter(|field| !is_partition(field)).cloned().collect();
+        let partitions = partition_columns.iter().filter_map(|name| self.schema.field_with_name(name).ok());
+        let partitions: Vec<Arc<Field>> = partitions.cloned().map(Arc::new).collect();
+        TableSchema::builder(Arc::new(Schema::new(in_files))).with_table_partition_cols(partitions).build()
+    }
+
+    fn partitioned_file(&self, file: &DataFile, schema: &TableSchema) -> Result<PartitionedFile> {
+        let values = schema
+            .table_partition_cols()
+            .iter()
+            .map(|field| partition_value(field, file.partition.get(field.name()).map(String::as_str)));
+        let rows = usize::try_from(file.rows).unwrap_or(usize::MAX);
+        let columns = schema.file_schema().fields().iter().map(|field| {
+            if field.name() == SORT_COLUMN {
+                time_statistics(file, field.data_type())
+            } else {
+                ColumnStatistics::new_unknown()
+            }
+        });
+        let statistics = Statistics {
+            num_rows: Precision::Exact(rows),
+            total_byte_size: Precision::Absent,
+            column_statistics: columns.collect(),
+        };
+        Ok(PartitionedFile::new(format!("{}/{}", self.view.id.table, file.path), file.bytes)
+            .with_partition_values(values.collect::<Result<_>>()?)
+            .with_metadata_size_hint(FOOTER_BYTES_HINT)
+            .with_statistics(Arc::new(statistics)))
+    }
+
+    fn live(&self, predicate: Option<&Arc<dyn PhysicalExpr>>) -> Option<Live> {
+        let segments = prune::segments(&self.view, predicate, &self.schema);
+        if segments.is_empty() {
+            return None;
+        }
+        let bytes: u64 = segments.iter().map(|segment| segment.bytes).sum();
+        let worth = usize::try_from(bytes / LIVE_BYTES_PER_PARTITION + 1).unwrap_or(usize::MAX);
+        let reader = SegmentReader {
+            project: self.view.id.project.clone(),
+            store: Arc::clone(&self.parts.store),
+            cache: self.parts.segments.clone(),
+            meter: Arc::clone(&self.parts.meter),
+            on_missing: self.parts.on_missing,
+        };
+        Some(Live {
+            partitions: worth.min(segments.len()).min(self.parts.partitions),
+            segments: Arc::new(segments),
+            reader: Arc::new(reader),
+            filters: Vec::new(),
+            hints: Vec::new(),
+            turn: Turn::BeforeFiles,
+        })
+    }
+
+    /// Wide: many columns or long ones beside those that the filters need.
+    fn is_wide(&self, projection: &[usize], filters: &[Expr]) -> bool {
+        let filtered: Vec<String> = filters
+            .iter()
+            .flat_map(|filter| filter.column_refs().into_iter().map(|c| c.name.clone()).collect::<Vec<_>>())
+            .collect();
+        let names = projection.iter().map(|at| self.schema.field(*at).name());
+        let beside: Vec<&String> = names.filter(|name| !filtered.contains(name)).collect();
+        beside.len() >= WIDE_COLUMNS_MIN || beside.iter().any(|name| LONG_COLUMNS.contains(&name.as_str()))
+    }
+
+    fn filters_early(&self, is_wide: bool, filters: &[Expr]) -> bool {
+        match self.parts.late {
+            LateMaterialisation::Always => true,
+            LateMaterialisation::Never => false,
+            LateMaterialisation::ByShape => is_wide || filters.iter().any(asks_for_a_needle),
+        }
+    }
+}
+
+#[async_trait]
+impl TableProvider for Table {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    /// Filters come down with the physical plan; here they only choose files and segments.
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let all = (0..self.schema.fields().len()).collect();
+        let projection = projection.unwrap_or(&all);
+        let predicate = self.predicate(state, filters)?;
+        let schema = self.scan_schema(projection);
+
+        let mut files = Vec::new();
+        if let Some(index) = &self.view.index {
+            for at in prune::files(&self.view, index, predicate.as_ref(), &self.schema) {
+                files.push(self.partitioned_file(&index.files()[at], &schema)?);
+            }
+        }
+        let live = self.live(predicate.as_ref());
+
+        let is_wide = self.is_wide(projection, filters);
+        let mut options = state.default_table_options().parquet;
+        options.global.pushdown_filters = self.filters_early(is_wide, filters);
+        options.global.max_in_list_size = prune::IN_LIST_MAX;
+        let reader = MeteredFiles {
+            table: self.view.id.clone(),
+            store: Arc::clone(&self.parts.store),
+            caches: self.parts.files.clone(),
+            meter: Arc::clone(&self.parts.meter),
+        };
+        let source = ParquetSource::new(schema.clone())
+            .with_table_parquet_options(options)
+            .with_parquet_file_reader_factory(Arc::new(reader));
+        let asked = projection.iter().map(|at| schema.table_schema().index_of(self.schema.field(*at).name()));
+        let config = FileScanConfigBuilder::new(self.parts.store_url.clone(), Arc::new(source))
+            .with_statistics(statistics_of(&files, &schema))
+            .with_file_groups(groups(files, self.parts.partitions))
+            .with_batch_size(is_wide.then_some(WIDE_BATCH_ROWS))
+            .with_limit(limit)
+            .with_projection_indices(Some(asked.collect::<Result<_, _>>()?))?
+            .build();
+        Ok(DataSourceExec::from_data_source(TableSource { files: config, live }))
+    }
+}
+
+/// True for `id = '...'` and the like: few rows out of many.
+fn asks_for_a_needle(filter: &Expr) -> bool {
+    const NEEDLES: [&str; 7] = [
+        "id",
+        "parent_id",
+        "context___trace_id",
+        "context___span_id",
+        "attributes___session___id",
+        "attributes___user___id",
+        "attributes___user___email",
+    ];
+    let Expr::BinaryExpr(binary) = filter else { return false };
+    let names_needle = |expr: &Expr| matches!(expr, Expr::Column(column) if NEEDLES.contains(&column.name.as_str()));
+    binary.op == datafusion::logical_expr::Operator::Eq && (names_needle(&binary.left) || names_needle(&binary.right))
+}
+
+fn partition_value(field: &Field, value: Option<&str>) -> Result<ScalarValue> {
+    let wrong = || internal_datafusion_err!("a file's {} is {value:?}", field.name());
+    match (field.data_type(), value) {
+        (kind, None | Some("")) => ScalarValue::try_from(kind),
+        (DataType::Date32, Some(text)) => {
+            let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| wrong())?;
+            let midnight = day.and_hms_opt(0, 0, 0).ok_or_else(wrong)?.and_utc();
+            Ok(ScalarValue::Date32(Some(model::day_of(midnight.timestamp_micros()))))
+        }
+        (DataType::Utf8View, Some(text)) => Ok(ScalarValue::Utf8View(Some(text.to_owned()))),
+        _ => Err(wrong()),
+    }
+}
+
+/// Exact for files of ours; of others nothing is known.
+fn time_statistics(file: &DataFile, kind: &DataType) -> ColumnStatistics {
+    let mut statistics = ColumnStatistics::new_unknown();
+    if lake::FileName::parse(&file.path).is_some() {
+        let at = |micros: Micros| match kind {
+            DataType::Timestamp(_, zone) => {
+                Precision::Exact(ScalarValue::TimestampMicrosecond(Some(micros), zone.clone()))
+            }
+            _ => Precision::Absent,
+        };
+        statistics.null_count = Precision::Exact(0);
+        statistics.min_value = at(file.time_min);
+        statistics.max_value = at(file.time_max);
+    }
+    statistics
+}
+
+/// Rows of all files together; nothing of their columns, which filters change anyway.
+fn statistics_of(files: &[PartitionedFile], schema: &TableSchema) -> Statistics {
+    let mut statistics = Statistics::new_unknown(schema.table_schema());
+    let rows = files.iter().filter_map(|file| file.statistics.as_ref()?.num_rows.get_value().copied());
+    statistics.num_rows = Precision::Exact(rows.sum());
+    statistics
+}
+
+/// Files dealt out newest first, so that each partition begins with new ones.
+fn groups(mut files: Vec<PartitionedFile>, partitions: usize) -> Vec<FileGroup> {
+    files.sort_by(|a, b| b.object_meta.location.cmp(&a.object_meta.location));
+    let n = partitions.min(files.len());
+    let mut groups: Vec<Vec<PartitionedFile>> = (0..n).map(|_| Vec::new()).collect();
+    for (at, file) in files.into_iter().enumerate() {
+        groups[at % n].push(file);
+    }
+    groups.into_iter().map(FileGroup::new).collect()
+}

@@ -1,0 +1,105 @@
+//! Which files and which live segments make up a table right now (design section 2, "Read").
+//!
+//! One snapshot is loaded first, then the ledger. If the ledger says that segments of a batch above the snapshot may be gone,
+//! the snapshot is too old and everything starts over with a fresh one. The scan is the snapshot's files and the live segments
+//! that no batch in the snapshot lists: no row is missed and none is read twice.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use clock::Clock;
+use lake::LogOpener;
+use meta::Ledger;
+use model::{Segment, TableId};
+
+use super::index::Index;
+use crate::error::QueryError;
+
+/// Fresh snapshots that are tried before giving up; a second is needed only while compaction cleans up at that very moment.
+const FRESH_SNAPSHOTS_MAX: usize = 3;
+/// Tables whose snapshot is kept.
+const KEPT_MAX: usize = 1_024;
+
+/// A table at one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct TableView {
+    pub(crate) id: TableId,
+    /// None: the table was never created, all there is is live.
+    pub(crate) index: Option<Arc<Index>>,
+    pub(crate) live: Vec<Segment>,
+}
+
+/// How new a snapshot must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Freshness {
+    /// As old as the settings allow.
+    Kept,
+    /// Asked of the store now.
+    Fresh,
+}
+
+/// The tables of all projects, with their last snapshots.
+pub(crate) struct Tables {
+    logs: Arc<dyn LogOpener>,
+    ledger: Ledger,
+    clock: Arc<dyn Clock>,
+    age_max: Duration,
+    kept: std::sync::Mutex<HashMap<TableId, Arc<Slot>>>,
+}
+
+/// The last snapshot of a table; the lock is held while it is loaded, so that many queries load it once.
+type Slot = tokio::sync::Mutex<Option<Kept>>;
+
+struct Kept {
+    /// By the clock's uptime, before it was asked for.
+    at: Duration,
+    index: Option<Arc<Index>>,
+}
+
+impl Tables {
+    pub(crate) fn new(logs: Arc<dyn LogOpener>, ledger: Ledger, clock: Arc<dyn Clock>, age_max: Duration) -> Self {
+        Self { logs, ledger, clock, age_max, kept: std::sync::Mutex::default() }
+    }
+
+    /// The table now, starting from a snapshot of the given freshness.
+    pub(crate) async fn view(&self, id: &TableId, mut freshness: Freshness) -> Result<TableView, QueryError> {
+        for _ in 0..FRESH_SNAPSHOTS_MAX {
+            let index = self.index(id, freshness).await?;
+            let (committed, voided) =
+                index.as_ref().map_or((0, 0), |index| (index.snapshot.committed, index.snapshot.voided));
+            let ledger = self.ledger.read(id).await.map_err(|e| QueryError::unavailable("the metadata store", e))?;
+            if ledger.clean <= committed {
+                return Ok(TableView { id: id.clone(), index, live: ledger.uncommitted(committed, voided) });
+            }
+            freshness = Freshness::Fresh;
+        }
+        Err(QueryError::Vanished { table: id.table.to_string(), attempts: FRESH_SNAPSHOTS_MAX })
+    }
+
+    async fn index(&self, id: &TableId, freshness: Freshness) -> Result<Option<Arc<Index>>, QueryError> {
+        let slot = self.slot(id);
+        let mut slot = slot.lock().await;
+        let now = self.clock.uptime();
+        if let Some(kept) = slot.as_ref()
+            && freshness == Freshness::Kept
+            && now.saturating_sub(kept.at) < self.age_max
+        {
+            return Ok(kept.index.clone());
+        }
+        let snapshot =
+            self.logs.open(id).snapshot().await.map_err(|e| QueryError::unavailable("the table's log", e))?;
+        let last = slot.as_ref().and_then(|kept| kept.index.clone());
+        let index = snapshot.map(|snapshot| Index::of(snapshot, last.as_deref())).map(Arc::new);
+        *slot = Some(Kept { at: now, index: index.clone() });
+        Ok(index)
+    }
+
+    fn slot(&self, id: &TableId) -> Arc<Slot> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= KEPT_MAX && !kept.contains_key(id) {
+            kept.clear();
+        }
+        Arc::clone(kept.entry(id.clone()).or_default())
+    }
+}
