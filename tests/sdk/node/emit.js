@@ -11,13 +11,23 @@
 // that of ../python/emit.py. Ids are lower-case hex, nanoseconds are decimal strings, byte values are base64 strings; numbers
 // are JavaScript's, so a whole double is sent as an integer. Exit code 1 if an export failed.
 //
-// Modules are looked up beside this file: copy it with package.json, package-lock.json and .npmrc to a folder outside the
-// checkout, run `npm ci --ignore-scripts` there, and run the copy.
+// Modules may lie elsewhere: run `npm ci` on package.json and package-lock.json in a folder outside of the checkout, and name
+// its node_modules in NODE_PATH.
 
-import { parseArgs } from 'node:util';
-import { ROOT_CONTEXT, SpanKind, SpanStatusCode, ValueType, context, metrics as metricsApi, trace } from '@opentelemetry/api';
-import { SeverityNumber, logs as logsApi } from '@opentelemetry/api-logs';
-import { NodeSDK, core, logs, metrics, resources, tracing } from '@opentelemetry/sdk-node';
+'use strict';
+
+const { parseArgs } = require('node:util');
+const {
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  ValueType,
+  context,
+  metrics: metricsApi,
+  trace,
+} = require('@opentelemetry/api');
+const { SeverityNumber, logs: logsApi } = require('@opentelemetry/api-logs');
+const { NodeSDK, core, logs, metrics, resources, tracing } = require('@opentelemetry/sdk-node');
 
 const SCOPE = ['plimsoll.tests.sdk', '1.2.3'];
 // One value of each type that an attribute can have; the integer is the largest that JSON's numbers carry without loss.
@@ -44,18 +54,22 @@ const protocol = process.env.OTEL_EXPORTER_OTLP_PROTOCOL ?? 'http/protobuf';
 const sent = { sdk: 'node', protocol, run: args.run, resource: {}, scope: { name: SCOPE[0], version: SCOPE[1] } };
 Object.assign(sent, { spans: [], logs: [], metrics: [], failed_exports: 0 });
 
-const sdk = await start();
+const sdk = start();
 const tracer = trace.getTracer(...SCOPE);
 const logger = logsApi.getLogger(...SCOPE);
 const instruments = makeInstruments(metricsApi.getMeter(...SCOPE));
 for (let n = 0; n < Number(args.traces); n++) order(n);
 outsideOfAnySpan();
-await sdk.shutdown().catch((error) => process.stderr.write(`${error}\n`));
-process.stdout.write(JSON.stringify(sent) + '\n');
-process.exitCode = sent.failed_exports ? 1 : 0;
+sdk
+  .shutdown()
+  .catch((error) => process.stderr.write(`${error}\n`))
+  .then(() => {
+    process.stdout.write(JSON.stringify(sent) + '\n');
+    process.exitCode = sent.failed_exports ? 1 : 0;
+  });
 
-async function start() {
-  const { Traces, Logs, Metrics } = await exporters();
+function start() {
+  const { Traces, Logs, Metrics } = exporters();
   const sdk = new NodeSDK({
     resource: resources.resourceFromAttributes({
       'service.name': 'sdk-node',
@@ -88,13 +102,14 @@ async function start() {
   return sdk;
 }
 
-async function exporters() {
+function exporters() {
   const kind = { 'http/protobuf': 'proto', 'http/json': 'http' }[protocol];
   if (!kind) throw new Error(`OTEL_EXPORTER_OTLP_PROTOCOL is ${protocol}: this program speaks http/protobuf and http/json`);
-  const [t, l, m] = await Promise.all(
-    ['trace', 'logs', 'metrics'].map((signal) => import(`@opentelemetry/exporter-${signal}-otlp-${kind}`)),
-  );
-  return { Traces: t.OTLPTraceExporter, Logs: l.OTLPLogExporter, Metrics: m.OTLPMetricExporter };
+  return {
+    Traces: require(`@opentelemetry/exporter-trace-otlp-${kind}`).OTLPTraceExporter,
+    Logs: require(`@opentelemetry/exporter-logs-otlp-${kind}`).OTLPLogExporter,
+    Metrics: require(`@opentelemetry/exporter-metrics-otlp-${kind}`).OTLPMetricExporter,
+  };
 }
 
 // The exporter itself, keeping what it sent.
