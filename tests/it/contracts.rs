@@ -1,0 +1,82 @@
+//! Every implementation of a door keeps the door's contract: the fakes as well as the real things.
+
+use std::sync::Arc;
+
+use clock::{Clock, ManualClock, SystemClock};
+use embedded::{DurableDisk, SqliteItems, SqliteQueue};
+use futures::FutureExt;
+use meta::{ItemStore, Queue};
+use object_store::ObjectStore;
+use object_store::memory::InMemory;
+use tempfile::TempDir;
+use testkit::contract::{items, objects, queue};
+use testkit::{MemoryItems, MemoryQueue};
+
+const NOW: i64 = 1_763_600_000_000_000;
+
+async fn items_keep_their_contract(open: impl Fn(&TempDir, Arc<dyn Clock>) -> Arc<dyn ItemStore>) {
+    for (name, case) in items::CASES {
+        println!("{name}");
+        let (folder, clock) = (TempDir::new().expect("a folder"), Arc::new(ManualClock::new(NOW)));
+        let store = open(&folder, Arc::clone(&clock) as Arc<dyn Clock>);
+        case(items::World { store, clock, scope: (*name).to_owned() }).await;
+    }
+}
+
+async fn queues_keep_their_contract(open: impl Fn(&TempDir, Arc<dyn Clock>) -> Arc<dyn Queue>) {
+    for (name, case) in queue::CASES.iter().chain(queue::LOCAL_CASES) {
+        println!("{name}");
+        let (folder, clock) = (TempDir::new().expect("a folder"), Arc::new(ManualClock::new(NOW)));
+        let queue = open(&folder, Arc::clone(&clock) as Arc<dyn Clock>);
+        let pass = Arc::new(move |time| {
+            clock.advance(time);
+            std::future::ready(()).boxed()
+        });
+        case(queue::World { queue, pass }).await;
+    }
+}
+
+async fn objects_keep_their_contract(open: impl Fn(&TempDir) -> Arc<dyn ObjectStore>) {
+    for (name, case) in objects::CASES {
+        println!("{name}");
+        let folder = TempDir::new().expect("a folder");
+        case(objects::World { store: open(&folder), scope: (*name).to_owned() }).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_items() {
+    items_keep_their_contract(|_, clock| Arc::new(MemoryItems::new(clock))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_items() {
+    items_keep_their_contract(|folder, clock| {
+        Arc::new(SqliteItems::open(folder.path().join("meta.db"), clock).expect("opened"))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_queue() {
+    queues_keep_their_contract(|_, clock| Arc::new(MemoryQueue::new(clock))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_queue() {
+    queues_keep_their_contract(|folder, clock| {
+        Arc::new(SqliteQueue::open(folder.path().join("queue.db"), clock).expect("opened"))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_in_memory() {
+    objects_keep_their_contract(|_| Arc::new(InMemory::new())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_on_disk() {
+    objects_keep_their_contract(|folder| Arc::new(DurableDisk::open(folder.path(), &SystemClock).expect("opened")))
+        .await;
+}

@@ -1,0 +1,13 @@
+//! One binary for all tests that need more than one crate; one file a topic.
+
+// Who may depend on whom.
+mod edges;
+
+// Doors: every implementation keeps the contract of its trait.
+mod contracts;
+
+// What the metadata store holds, and the API that manages it.
+mod api;
+mod keys;
+mod projects;
+mod quota;
