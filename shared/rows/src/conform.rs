@@ -107,3 +107,55 @@ fn put_together(schema: SchemaRef, columns: Vec<ArrayRef>, n_rows: usize) -> Res
     let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
     Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{Int64Array, StringArray};
+
+    use super::*;
+
+    fn batch(columns: &[(&str, ArrayRef)]) -> RecordBatch {
+        RecordBatch::try_from_iter(columns.iter().cloned()).expect("columns of one length")
+    }
+
+    fn texts(texts: &[Option<&str>]) -> ArrayRef {
+        Arc::new(StringArray::from(texts.to_vec()))
+    }
+
+    #[test]
+    fn missing_columns_are_null_and_dictionaries_are_spelled_out() {
+        let codes = (0..100).map(|n| (n % 3 > 0).then_some(n % 2)).collect();
+        let kinds = crate::column::coded_array(codes, texts(&[Some("server"), None]));
+        assert!(matches!(kinds.data_type(), DataType::Dictionary(..)));
+        let batch = batch(&[("kind", kinds), ("duration", Arc::new(Int64Array::from_iter_values(0..100)))]);
+        let whole = conform(&batch, TableName::LogsAndSpans).expect("the table's columns");
+        assert_eq!(whole.schema(), schema(TableName::LogsAndSpans));
+        let kind = whole.column_by_name("kind").expect("in the table");
+        assert_eq!((kind.data_type(), kind.null_count()), (&DataType::Utf8, 34 + 33));
+        assert_eq!(whole.column_by_name("name").expect("in the table").null_count(), 100);
+        let narrow: SchemaRef = Arc::new(whole.schema().project(&[0, 3]).expect("two columns"));
+        assert_eq!(conform_to(&batch, &narrow).expect("fits").schema(), narrow);
+    }
+
+    #[test]
+    fn columns_that_do_not_fit_are_named() {
+        let newer = batch(&[("from_the_future", texts(&[None]))]);
+        let error = conform(&newer, TableName::Metrics).expect_err("not a column").to_string();
+        assert!(error.contains("from_the_future") && error.contains("otel_metrics"), "{error}");
+        assert!(concat(TableName::Metrics, &[newer.clone(), newer]).is_err());
+        let wrong = conform(&batch(&[("count", texts(&[None]))]), TableName::Metrics).expect_err("no number");
+        assert!(matches!(wrong, ConformError::WrongType { .. }), "{wrong}");
+    }
+
+    #[test]
+    fn batches_with_other_columns_join() {
+        let first = batch(&[("kind", texts(&[Some("log")])), ("name", texts(&[Some("a")]))]);
+        let codes = (0..70).map(|_| Some(0)).collect();
+        let second = batch(&[("kind", crate::column::coded_array(codes, texts(&[Some("server")])))]);
+        let joined = concat(TableName::LogsAndSpans, &[second, first]).expect("one table");
+        assert_eq!((joined.num_rows(), joined.num_columns()), (71, 2));
+        assert_eq!(joined.schema().field(0).name(), "name", "in the table's order");
+        assert_eq!(joined.column_by_name("name").expect("held").null_count(), 70);
+        assert_eq!(concat(TableName::Metrics, &[]).expect("nothing").num_rows(), 0);
+    }
+}

@@ -131,12 +131,22 @@ pub(crate) fn unsigned(out: &mut Vec<u8>, number: u64) {
     serde_json::to_writer(out, &number).expect("memory takes every write");
 }
 
-/// The shortest text that reads back as the same double; JSON has no NaN and no infinities, so these are text.
+/// A double as JSON, which has no NaN and no infinities: these are strings.
 pub(crate) fn double(out: &mut Vec<u8>, number: f64) {
+    if number.is_finite() {
+        return double_text(out, number);
+    }
+    out.push(b'"');
+    double_text(out, number);
+    out.push(b'"');
+}
+
+/// The shortest text that reads back as the same double.
+pub(crate) fn double_text(out: &mut Vec<u8>, number: f64) {
     match number {
-        f64::INFINITY => out.extend_from_slice(b"\"Infinity\""),
-        f64::NEG_INFINITY => out.extend_from_slice(b"\"-Infinity\""),
-        nan if nan.is_nan() => out.extend_from_slice(b"\"NaN\""),
+        f64::INFINITY => out.extend_from_slice(b"Infinity"),
+        f64::NEG_INFINITY => out.extend_from_slice(b"-Infinity"),
+        nan if nan.is_nan() => out.extend_from_slice(b"NaN"),
         finite => serde_json::to_writer(out, &finite).expect("memory takes every write"),
     }
 }
@@ -332,7 +342,7 @@ mod tests {
             (Value::Int(i64::MIN), "-9223372036854775808"),
             (Value::Double(0.1), "0.1"),
             (Value::Double(-0.0), "-0.0"),
-            (Value::Double(1e300), "1e300"),
+            (Value::Double(1e300), "1e+300"),
             (Value::Double(f64::NAN), "\"NaN\""),
             (Value::Double(f64::NEG_INFINITY), "\"-Infinity\""),
             (Value::Bytes(&[0, 255, 7]), "\"AP8H\""),

@@ -186,3 +186,85 @@ fn check_inflation(head: &[u8], body: &[u8]) -> Result<(), SegmentError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{ArrayRef, Int64Array, StringArray};
+
+    use super::*;
+
+    fn batch() -> RecordBatch {
+        let names: ArrayRef = Arc::new((0..500).map(|n| (n % 3 > 0).then(|| format!("span {}", n % 7))).collect::<StringArray>());
+        let durations: ArrayRef = Arc::new(Int64Array::from_iter_values(0..500));
+        let kinds = crate::column::coded_array((0..500).map(|n| n % 2).collect(), Arc::new(StringArray::from(vec!["a", "b"])));
+        RecordBatch::try_from_iter([("name", names), ("duration", durations), ("kind", kinds)]).expect("columns of one length")
+    }
+
+    fn hashes() -> Vec<BodyHash> {
+        vec![BodyHash::from_bytes([1; 16]), BodyHash::from_bytes([0xfe; 16])]
+    }
+
+    /// A file with other footer metadata than ours.
+    fn file_with(metadata: &[(&str, &str)]) -> Bytes {
+        let mut file = Vec::new();
+        let mut writer = FileWriter::try_new(&mut file, batch().schema_ref()).expect("writable");
+        for (key, value) in metadata {
+            writer.write_metadata(*key, *value);
+        }
+        writer.write(&batch()).expect("writable");
+        writer.finish().expect("writable");
+        drop(writer);
+        file.into()
+    }
+
+    #[test]
+    fn a_segment_reads_back_whole_in_part_and_by_its_footer() {
+        let file = write(&batch(), &hashes()).expect("writable");
+        let about = SegmentFooter { format: 1, bodies: hashes() };
+        assert_eq!(footer(&file).expect("readable"), about);
+        assert_eq!(read(file.clone()).expect("readable"), (vec![batch()], about.clone()));
+        let (part, _) = read_columns(file.clone(), &["kind", "duration", "not there"]).expect("readable");
+        assert_eq!(part, [batch().project(&[1, 2]).expect("two columns")]);
+        let (none, _) = read_columns(file, &["not there"]).expect("readable");
+        assert_eq!((none[0].num_columns(), none[0].num_rows()), (0, 500));
+        let empty = write(&batch().slice(0, 0), &[]).expect("writable");
+        assert_eq!(read(empty).expect("readable").0[0].num_rows(), 0);
+    }
+
+    #[test]
+    fn a_newer_format_is_told_apart_from_a_broken_one() {
+        let hash = hashes()[0].to_string();
+        let newer = file_with(&[(KEY_FORMAT, "2"), (KEY_BODIES, &hash)]);
+        assert!(matches!(read(newer), Err(SegmentError::NewerFormat { found: 2, known: 1 })));
+        for metadata in [
+            &[][..],
+            &[(KEY_FORMAT, "1")],
+            &[(KEY_BODIES, hash.as_str())],
+            &[(KEY_FORMAT, "one"), (KEY_BODIES, "")],
+            &[(KEY_FORMAT, "1"), (KEY_BODIES, "no hash")],
+        ] {
+            let error = read(file_with(metadata)).expect_err("lacks something");
+            assert!(matches!(error, SegmentError::Footer(_) | SegmentError::Body(_)), "{error}");
+        }
+        assert_eq!(read(file_with(&[(KEY_FORMAT, "1"), (KEY_BODIES, "")])).expect("readable").1.bodies, []);
+    }
+
+    #[test]
+    fn cut_off_and_broken_files_are_errors() {
+        let file = write(&batch(), &hashes()).expect("writable");
+        for length in 0..file.len() {
+            assert!(read(file.slice(..length)).is_err(), "cut at {length}");
+        }
+        // One byte at a time, each to three others: an error, or what happens to be readable; never more than the bytes can hold.
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|_| {}));
+        for at in 0..file.len() {
+            for flip in [0x01, 0x80, 0xff] {
+                let mut broken = file.to_vec();
+                broken[at] ^= flip;
+                drop(read(broken.into()));
+            }
+        }
+        std::panic::set_hook(hook);
+    }
+}

@@ -225,11 +225,12 @@ impl PromotedColumn {
     fn convert(&mut self, row: usize, value: Value<'_>) -> Fit {
         match self {
             Self::Text(column) if !column.holds(row) => {
-                if !matches!(value, Value::Int(_) | Value::Double(_) | Value::Bool(_)) {
-                    return Fit::NotAtAll;
+                match value {
+                    Value::Int(number) => json::int(column.open(row), number),
+                    Value::Double(number) => json::double_text(column.open(row), number),
+                    Value::Bool(flag) => column.open(row).extend_from_slice(if flag { b"true" } else { b"false" }),
+                    _ => return Fit::NotAtAll,
                 }
-                let out = column.open(row);
-                Lossy::default().value(out, value).expect("numbers and booleans do not nest");
                 column.close();
             }
             Self::Int(column) if !column.holds(row) => {
@@ -269,7 +270,7 @@ impl PromotedColumn {
 }
 
 /// 2^53: up to here every integer is a double.
-const EXACT_MAX: i64 = 1 << 53;
+const EXACT_MAX: u64 = 1 << 53;
 
 fn as_int(value: Value<'_>) -> Option<i64> {
     match value {
@@ -282,7 +283,7 @@ fn as_int(value: Value<'_>) -> Option<i64> {
 fn as_float(value: Value<'_>) -> Option<f64> {
     match value {
         Value::Text(text) => std::str::from_utf8(text).ok()?.parse().ok().filter(|number: &f64| number.is_finite()),
-        Value::Int(number) => (number.abs() <= EXACT_MAX).then_some(number as f64),
+        Value::Int(number) => (number.unsigned_abs() <= EXACT_MAX).then_some(number as f64),
         _ => None,
     }
 }

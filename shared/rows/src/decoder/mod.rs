@@ -16,6 +16,9 @@ mod record;
 mod series;
 mod spans;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! Masks what differs between two occurrences of the same error.
 
-/// `text` with digits as `0`, addresses as `0x`, and words that look like hashes as `#`.
+/// `text` with digits as `0`, addresses as `0x`, and UUIDs and words that look like hashes as `#`.
 pub(super) fn mask(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -11,11 +11,27 @@ pub(super) fn mask(text: &str) -> String {
             rest = &rest[first.len_utf8()..];
             continue;
         }
+        if word_end == UUID_DASHES[0] && is_uuid(rest) {
+            out.push('#');
+            rest = &rest[UUID_CHARS..];
+            continue;
+        }
         let (word, tail) = rest.split_at(word_end);
         mask_word(word, &mut out);
         rest = tail;
     }
     out
+}
+
+const UUID_CHARS: usize = 36;
+const UUID_DASHES: [usize; 4] = [8, 13, 18, 23];
+
+/// Whether `text` begins with a UUID that ends there.
+fn is_uuid(text: &str) -> bool {
+    let Some(uuid) = text.as_bytes().get(..UUID_CHARS) else { return false };
+    let fits = |(at, c): (usize, &u8)| if UUID_DASHES.contains(&at) { *c == b'-' } else { c.is_ascii_hexdigit() };
+    let ends = text.as_bytes().get(UUID_CHARS).is_none_or(|next| !next.is_ascii_alphanumeric());
+    ends && uuid.iter().enumerate().all(fits)
 }
 
 /// Shorter words of hex digits are more likely to be words.
@@ -55,7 +71,8 @@ mod tests {
             ("order 4711 not found", "order 0 not found"),
             ("at 0x7ffe12ab", "at 0x"),
             ("user 3f2a9c01 gone", "user # gone"),
-            ("id 5b8efff7-9803-8103-d269-b633813fc60c", "id #-0-0-#-#"),
+            ("id 5b8efff7-9803-8103-d269-b633813fc60c!", "id #!"),
+            ("id 5b8efff7-9803-8103-d269-b633813fc60cx", "id #-0-0-d0-b0fc0cx"),
             ("facade decade", "facade decade"),
             ("utf8 v2 h264", "utf0 v0 h0"),
             ("10.0.0.1:8080", "0.0.0.0:0"),

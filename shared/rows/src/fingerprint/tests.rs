@@ -175,12 +175,15 @@ fn the_same_error_after_a_line_shift_has_the_same_hash() {
 fn another_function_file_type_or_service_gives_another_hash() {
     for sample in SAMPLES {
         let own = hash(sample.kind, "", sample.stack);
-        let frame = frames::nearest(sample.stack).expect("found above");
-        let renamed = sample.stack.replace(frame.function, &frame.function.replacen(['a', 'c', 'n'], "x", 1));
-        assert_ne!(own, hash(sample.kind, "", &renamed), "{}: function", sample.name);
         assert_ne!(own, hash("Other", "", sample.stack), "{}: type", sample.name);
         let elsewhere = Exception::new(sample.kind.as_bytes(), b"", sample.stack.as_bytes()).hash(b"other service");
         assert_ne!(own, elsewhere, "{}: service", sample.name);
+        let frame = frames::nearest(sample.stack).expect("found above");
+        if frame.function == "<anonymous>" {
+            continue;
+        }
+        let renamed = sample.stack.replace(frame.function, &frame.function.replacen(['a', 'c', 'n'], "x", 1));
+        assert_ne!(own, hash(sample.kind, "", &renamed), "{}: function", sample.name);
     }
 }
 
@@ -221,4 +224,18 @@ fn stored_hashes_do_not_move() {
     assert_eq!(hashes, GOLDEN);
 }
 
-const GOLDEN: &[&str] = &[];
+const GOLDEN: &[&str] = &[
+    "err:8f07eec2ad6f254f",
+    "err:cd7da9c3db9be8b4",
+    "err:faaed1f74e46ea46",
+    "err:703de02018a7a05c",
+    "err:bf4fdca5133cd63b",
+    "err:59a934db37145c8e",
+    "err:94e6a15cd3d2d443",
+    "err:71e111646fb2ea3a",
+    "err:1766498f2c8fbf44",
+    "err:f7b35012413e2a68",
+    "err:8cb6d39cd7083511",
+    "err:929c54b5853f00d1",
+    "err:e628a9a5b98dc565",
+];
