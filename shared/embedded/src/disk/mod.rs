@@ -18,8 +18,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use clock::Clock;
-use futures::stream::BoxStream;
 use futures::StreamExt;
+use futures::stream::BoxStream;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
@@ -307,6 +307,35 @@ mod tests {
         });
         join_all(turns).await.into_iter().collect::<Result<Vec<()>>>().expect("all went well");
         assert!(!folder.path().join("hour").exists(), "empty folders go");
+    }
+
+    #[tokio::test]
+    async fn copies_and_renames_are_whole_and_create_only_when_asked() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let disk = DurableDisk::open(folder.path(), &SystemClock).expect("opened");
+        let path = |name: &str| Path::from(name);
+        let taken = |result: Result<()>| assert!(matches!(result, Err(object_store::Error::AlreadyExists { .. })));
+        let gone = |result: Result<()>| assert!(matches!(result, Err(object_store::Error::NotFound { .. })));
+        disk.put(&path("a/1"), "one".into()).await.expect("put");
+        disk.put(&path("b/2"), "two".into()).await.expect("put");
+
+        disk.copy_if_not_exists(&path("a/1"), &path("c/d/3")).await.expect("copied");
+        taken(disk.copy_if_not_exists(&path("a/1"), &path("b/2")).await);
+        disk.copy(&path("a/1"), &path("b/2")).await.expect("copied");
+        disk.put(&path("a/1"), "changed".into()).await.expect("put");
+        for copy in ["c/d/3", "b/2"] {
+            let bytes = disk.get(&path(copy)).await.expect("there").bytes().await.expect("read");
+            assert_eq!(bytes, "one", "a copy does not follow its origin");
+        }
+        taken(disk.rename_if_not_exists(&path("a/1"), &path("b/2")).await);
+        disk.rename_if_not_exists(&path("c/d/3"), &path("e/4")).await.expect("renamed");
+        disk.rename(&path("a/1"), &path("b/2")).await.expect("renamed");
+        for missing in [disk.copy(&path("none"), &path("x")).await, disk.rename(&path("none"), &path("x")).await] {
+            gone(missing);
+        }
+        assert_eq!(names(&disk, None).await, ["b/2", "e/4"]);
+        assert!(!folder.path().join("c").exists(), "empty folders go");
+        assert_eq!(fs::read_dir(folder.path().join(STAGING_FOLDER)).expect("there").count(), 0);
     }
 
     #[tokio::test]
