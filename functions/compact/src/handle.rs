@@ -54,7 +54,11 @@ pub async fn handle(app: &App, messages: Vec<Trigger>, deadline: Deadline) -> Ve
         .buffer_unordered(app.settings.tables_at_once.max(1));
     let outcomes: BTreeMap<TableId, Outcome> = worked_on.collect().await;
     let newer = || Outcome::HandBack { why: "the trigger was written by a newer version".to_owned() };
-    messages.iter().map(|trigger| outcomes.get(&trigger.table).cloned().unwrap_or_else(newer)).collect()
+    let outcome = |trigger: &Trigger| match outcomes.get(&trigger.table) {
+        Some(outcome) if trigger.v <= Trigger::VERSION => outcome.clone(),
+        _ => newer(),
+    };
+    messages.iter().map(outcome).collect()
 }
 
 /// Compacts one table, whatever is live and however little.

@@ -3,6 +3,8 @@
 //! It reads only the `due` items. One is removed only if it was seen older than five minutes *before* a read of the
 //! ledger that found nothing left, and if it is still the very same.
 
+use std::future::ready;
+
 use futures::StreamExt;
 use meta::ledger::Due;
 use model::{Micros, TableId};
@@ -34,7 +36,7 @@ pub async fn sweep(app: &App, deadline: Deadline) -> Result<Vec<Swept>, PassErro
     let mut dues = app.ledger.due_tables().await?;
     dues.sort_by_key(|due| due.since);
     let swept = futures::stream::iter(dues)
-        .filter(|_| async { !deadline.is_near(app.clock.as_ref(), app.settings.deadline_margin) })
+        .take_while(|_| ready(!deadline.is_near(app.clock.as_ref(), app.settings.deadline_margin)))
         .map(|due| one(app, due, seen_at, deadline))
         .buffer_unordered(app.settings.tables_at_once.max(1));
     Ok(swept.collect().await)

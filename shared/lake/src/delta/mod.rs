@@ -43,9 +43,9 @@ impl DeltaLog {
     /// Touches nothing yet.
     pub fn open(root: &ProjectRoot, table: TableName) -> Self {
         let at = table_path(table);
-        // To the library the project's root is the root of all, whatever it lies on. A `file` address makes it sort
-        // listings itself, which not every store promises.
-        let location = Url::parse(&format!("file:///{at}/")).expect("table names are plain words");
+        // To the library the project's root is the root of all, whatever it lies on. It sorts the listings of stores with
+        // such a name itself, as it does for S3 directory buckets; a disk, for one, promises no order.
+        let location = Url::parse(&format!("plimsoll://root--x-s3/{at}/")).expect("table names are plain words");
         let below_table = Arc::new(PrefixStore::new(Arc::clone(&root.store), at));
         Self {
             table,

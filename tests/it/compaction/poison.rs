@@ -1,0 +1,163 @@
+//! Segments that cannot be compacted, and stores that do not answer: the first are put aside, the second waited for.
+
+use std::time::Duration;
+
+use arrow::array::{ArrayRef, StringArray};
+use arrow::record_batch::RecordBatch;
+use compact::{Counter, Outcome};
+use meta::ledger::Taken;
+use model::{BodyHash, ProjectId, Segment, TableId};
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+use std::sync::Arc;
+
+use super::stores::{Fault, Faults};
+use super::world::{MINUTE, NOON, World, exactly_once};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_corrupt_segment_is_quarantined_and_the_rest_flows() {
+    let world = World::new().await;
+    let rows = world.rows(6, NOON, MINUTE);
+    world.send(&rows).await;
+    let damaged = [world.send_some().await, world.send_some().await, world.send_some().await];
+    let key = |segment: &Segment| Path::from(format!("shop/{}", segment.key));
+    world.store.put(&key(&damaged[0]), "short".into()).await.expect("overwritten");
+    world.store.delete(&key(&damaged[1])).await.expect("deleted");
+    let same_length = vec![b'x'; damaged[2].bytes as usize];
+    world.store.put(&key(&damaged[2]), same_length.into()).await.expect("overwritten");
+    let app = world.app();
+    let outcome = world.compact(&app).await;
+    assert!(matches!(outcome, Outcome::Done(done) if done.quarantined == 3 && done.rows == 6), "{outcome:?}");
+    world.drain().await;
+    assert_eq!(world.in_table().await, exactly_once(&rows));
+    let bad = world.ledger().quarantined(&world.table).await.expect("read");
+    assert_eq!(bad.len(), 3);
+    assert!(bad.iter().all(|bad| bad.segment.rows == 10 && !bad.reason.is_empty()));
+    assert_eq!(app.counters.get(Counter::Quarantined), 3);
+    let status = compact::status(&app, &world.table).await.expect("status");
+    assert_eq!((status.quarantined.len(), status.rows, status.live_segments), (3, 6, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_another_project_never_enter() {
+    let world = World::new().await;
+    let hash = BodyHash::from_bytes([9; 16]);
+    let mut foreign = World::new().await;
+    foreign.table = TableId::new(ProjectId::parse("other").expect("an id"), world.table.table);
+    let rows = foreign.rows(3, NOON, MINUTE);
+    let landed = foreign.land(&rows, &hash).await;
+    // The bytes of a segment of another project, recorded here.
+    let bytes = foreign.store.get(&Path::from(format!("other/{}", landed.key))).await.expect("there");
+    let bytes = bytes.bytes().await.expect("bytes");
+    world.store.put(&Path::from(format!("shop/{}", landed.key)), bytes.into()).await.expect("put");
+    world.ledger().record(&world.table, &landed, &[hash]).await.expect("recorded");
+    world.compact(&world.app()).await;
+    assert_eq!(world.ledger().quarantined(&world.table).await.expect("read").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_segment_of_a_newer_version_is_left_to_it() {
+    let world = World::new().await;
+    let rows = world.rows(6, NOON, MINUTE);
+    world.send(&rows).await;
+    // By its line in the ledger.
+    let newer = Segment { format: Segment::FORMAT + 1, ..world.land(&rows, &BodyHash::from_bytes([1; 16])).await };
+    world.ledger().record(&world.table, &newer, &[BodyHash::from_bytes([1; 16])]).await.expect("recorded");
+    // By a column that is not known here.
+    let names: ArrayRef = Arc::new(StringArray::from(vec!["a"]));
+    let batch = RecordBatch::try_from_iter([("a_column_of_tomorrow", names)]).expect("a batch");
+    let bytes = rows::segment::write(&batch, &[BodyHash::from_bytes([2; 16])]).expect("a segment");
+    let template = world.land(&rows, &BodyHash::from_bytes([2; 16])).await;
+    world.store.put(&Path::from(format!("shop/{}", template.key)), bytes.clone().into()).await.expect("put");
+    let unknown = Segment { bytes: bytes.len() as u64, checksum: objects::checksum(&bytes), rows: 1, ..template };
+    world.ledger().record(&world.table, &unknown, &[BodyHash::from_bytes([2; 16])]).await.expect("recorded");
+    let outcome = world.compact(&world.app()).await;
+    assert!(matches!(outcome, Outcome::Done(done) if done.rows == 6 && done.quarantined == 0), "{outcome:?}");
+    let view = world.ledger().read(&world.table).await.expect("ledger");
+    assert_eq!(view.unlisted().len(), 2, "both are still live");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_fails_three_times_is_voided_and_smaller_lists_follow() {
+    let world = World::new().await;
+    let mut rows = Vec::new();
+    let mut segments = Vec::new();
+    for _ in 0..9 {
+        let some = world.rows(4, NOON, MINUTE);
+        segments.push(world.send(&some).await);
+        rows.push(some);
+    }
+    // A worker opened a batch with all nine, and then one of them rotted.
+    let ledger = world.ledger();
+    let Taken::Ours(lease) = ledger.take_lease(&world.table).await.expect("taken") else { panic!("busy") };
+    let ids = segments.iter().map(|segment| segment.id.clone()).collect();
+    let (_, lease) = ledger.open_batch(&world.table, &lease, ids).await.expect("opened");
+    ledger.release_lease(&world.table, &lease).await.expect("released");
+    let rotten = Path::from(format!("shop/{}", segments[4].key));
+    world.store.put(&rotten, "rotten".into()).await.expect("overwritten");
+    let app = world.app();
+    let outcome = world.compact(&app).await;
+    assert!(matches!(outcome, Outcome::Done(done) if done.voids == 1 && done.quarantined == 1), "{outcome:?}");
+    assert_eq!(app.counters.get(Counter::FailedAttempts), 3);
+    rows.remove(4);
+    let kept: Vec<_> = rows.concat();
+    assert_eq!(world.seen_by_reader().await, exactly_once(&kept));
+    world.drain().await;
+    assert_eq!(world.in_table().await, exactly_once(&kept));
+    let snapshot = world.snapshot().await;
+    assert_eq!(snapshot.voided, 1);
+    assert_eq!(snapshot.committed, 3, "the void, a list of one, then larger ones again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_commit_of_a_voided_batch_is_refused() {
+    let world = World::new().await;
+    let rows = world.rows(4, NOON, MINUTE);
+    let segment = world.send(&rows).await;
+    let logs = lake::DeltaLogs::new(objects::Roots::new(world.store.clone(), world.url.clone()));
+    let log = lake::LogOpener::open(&logs, &world.table);
+    log.create().await.expect("created");
+    let stale = log.snapshot().await.expect("a snapshot").expect("a table");
+    let void =
+        lake::Commit { transactions: vec![(lake::APP_COMPACT, 1), (lake::APP_VOID, 1)], ..lake::Commit::default() };
+    log.commit(&stale, void).await.expect("voided");
+    let late = lake::Commit { transactions: vec![(lake::APP_COMPACT, 1)], ..lake::Commit::default() };
+    assert!(matches!(log.commit(&stale, late).await, Err(lake::LogError::Conflict { .. })));
+    // The ledger as it was: batch 1 open. The next worker drops it and takes its segments anew.
+    let ledger = world.ledger();
+    let Taken::Ours(lease) = ledger.take_lease(&world.table).await.expect("taken") else { panic!("busy") };
+    let (_, lease) = ledger.open_batch(&world.table, &lease, vec![segment.id]).await.expect("opened");
+    ledger.release_lease(&world.table, &lease).await.expect("released");
+    assert_eq!(world.seen_by_reader().await, exactly_once(&rows), "live, since V names its batch");
+    world.drain().await;
+    assert_eq!(world.in_table().await, exactly_once(&rows));
+    assert_eq!(world.snapshot().await.committed, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_does_not_answer_is_never_poison() {
+    let world = World::new().await;
+    let rows = world.rows(4, NOON, MINUTE);
+    world.send(&rows).await;
+    // Find every call, then let each fail in turn, many times in a row: nothing is voided, nothing quarantined.
+    let faults = Faults::new(usize::MAX, Fault::FailBefore);
+    let probe = World::new().await;
+    let some = probe.rows(4, NOON, MINUTE);
+    probe.send(&some).await;
+    probe.compact(&probe.faulty_app(&faults)).await;
+    for at in 0..faults.calls() {
+        for _ in 0..2 {
+            let faults = Faults::new(at, Fault::FailBefore);
+            let app = world.faulty_app(&faults);
+            world.compact(&app).await;
+            if matches!(world.compact(&app).await, Outcome::BackedOff) {
+                world.advance(Duration::from_secs(300));
+            }
+            world.advance(Duration::from_secs(130));
+        }
+    }
+    world.drain().await;
+    assert_eq!(world.in_table().await, exactly_once(&rows));
+    assert_eq!(world.snapshot().await.voided, 0);
+    assert!(world.ledger().quarantined(&world.table).await.expect("read").is_empty());
+}

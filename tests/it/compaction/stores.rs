@@ -1,0 +1,261 @@
+//! Stores that tests can bend: one whose clock is the test's, and one that fails, loses replies, or lets its caller die.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::pending;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use clock::{Clock, ManualClock};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use meta::{Item, ItemKey, ItemStore, Operation, Page, SortRange, StoreError};
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+};
+use tokio::sync::Notify;
+
+/// Objects are as old as the test's clock says.
+#[derive(Debug)]
+pub(super) struct AgedStore {
+    inner: Arc<dyn ObjectStore>,
+    clock: Arc<ManualClock>,
+    put_at: Arc<Mutex<HashMap<Path, i64>>>,
+}
+
+impl AgedStore {
+    pub(super) fn new(inner: Arc<dyn ObjectStore>, clock: Arc<ManualClock>) -> Self {
+        Self { inner, clock, put_at: Arc::default() }
+    }
+
+    fn note(&self, location: &Path) {
+        self.put_at.lock().expect("lock").insert(location.clone(), self.clock.now());
+    }
+}
+
+fn aged(put_at: &Mutex<HashMap<Path, i64>>, mut meta: ObjectMeta) -> ObjectMeta {
+    if let Some(at) = put_at.lock().expect("lock").get(&meta.location) {
+        meta.last_modified = chrono::DateTime::from_timestamp_micros(*at).expect("a time");
+    }
+    meta
+}
+
+impl fmt::Display for AgedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "aged {}", self.inner)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for AgedStore {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
+        let put = self.inner.put_opts(location, payload, opts).await?;
+        self.note(location);
+        Ok(put)
+    }
+
+    async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+        self.note(location);
+        self.inner.put_multipart_opts(location, opts).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        let mut got = self.inner.get_opts(location, options).await?;
+        got.meta = aged(&self.put_at, got.meta);
+        Ok(got)
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let put_at = Arc::clone(&self.put_at);
+        self.inner.list(prefix).map_ok(move |meta| aged(&put_at, meta)).boxed()
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}
+
+/// What happens at the chosen call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It fails and does nothing.
+    FailBefore,
+    /// It takes effect, and its caller is told that it failed.
+    LoseReply,
+    /// Its caller dies before it.
+    DieBefore,
+    /// It takes effect, and its caller dies.
+    DieAfter,
+}
+
+impl Fault {
+    pub(super) const ALL: [Fault; 4] = [Fault::FailBefore, Fault::LoseReply, Fault::DieBefore, Fault::DieAfter];
+}
+
+/// Counts every outside call of one worker and bends one of them.
+#[derive(Debug)]
+pub(super) struct Faults {
+    calls: AtomicUsize,
+    at: usize,
+    fault: Fault,
+    dead: AtomicBool,
+    died: Notify,
+}
+
+impl Faults {
+    /// At call number `at`, counted from 0.
+    pub(super) fn new(at: usize, fault: Fault) -> Arc<Self> {
+        Arc::new(Self { calls: AtomicUsize::new(0), at, fault, dead: AtomicBool::new(false), died: Notify::new() })
+    }
+
+    pub(super) fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    /// Runs a worker to its end, or to its death.
+    pub(super) async fn run<F: Future>(&self, worker: F) -> Option<F::Output> {
+        tokio::select! {
+            output = worker => Some(output),
+            () = self.died.notified() => None,
+        }
+    }
+
+    async fn die(&self) -> ! {
+        self.dead.store(true, Ordering::SeqCst);
+        self.died.notify_one();
+        pending().await
+    }
+
+    async fn around<T, E>(
+        &self,
+        call: impl Future<Output = std::result::Result<T, E>>,
+        error: impl FnOnce() -> E,
+    ) -> std::result::Result<T, E> {
+        if self.dead.load(Ordering::SeqCst) {
+            pending::<()>().await;
+        }
+        if self.calls.fetch_add(1, Ordering::SeqCst) != self.at {
+            return call.await;
+        }
+        match self.fault {
+            Fault::FailBefore => Err(error()),
+            Fault::LoseReply => call.await.and_then(|_| Err(error())),
+            Fault::DieBefore => self.die().await,
+            Fault::DieAfter => {
+                let _ = call.await;
+                self.die().await
+            }
+        }
+    }
+}
+
+fn store_error() -> Error {
+    Error::Generic { store: "faulty", source: "a fault of the test".into() }
+}
+
+/// An object store whose calls may fail.
+#[derive(Debug)]
+pub(super) struct FaultyStore {
+    pub(super) inner: Arc<dyn ObjectStore>,
+    pub(super) faults: Arc<Faults>,
+}
+
+impl fmt::Display for FaultyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "faulty {}", self.inner)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for FaultyStore {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
+        self.faults.around(self.inner.put_opts(location, payload, opts), store_error).await
+    }
+
+    async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+        self.faults.around(self.inner.put_multipart_opts(location, opts), store_error).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.faults.around(self.inner.get_opts(location, options), store_error).await
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        let (inner, faults) = (Arc::clone(&self.inner), Arc::clone(&self.faults));
+        locations
+            .then(move |location| {
+                let (inner, faults) = (Arc::clone(&inner), Arc::clone(&faults));
+                async move {
+                    let location = location?;
+                    let one = futures::stream::once(futures::future::ready(Ok(location.clone()))).boxed();
+                    let delete = async { inner.delete_stream(one).try_collect::<Vec<_>>().await };
+                    faults.around(delete, store_error).await?;
+                    Ok(location)
+                }
+            })
+            .boxed()
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let (listing, faults) = (self.inner.list(prefix), Arc::clone(&self.faults));
+        let gated = async move {
+            let all = async { listing.try_collect::<Vec<_>>().await };
+            faults.around(all, store_error).await
+        };
+        futures::stream::once(gated).map_ok(|all| futures::stream::iter(all.into_iter().map(Ok))).try_flatten().boxed()
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.faults.around(self.inner.list_with_delimiter(prefix), store_error).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.faults.around(self.inner.copy_opts(from, to, options), store_error).await
+    }
+}
+
+/// A metadata store whose calls may fail.
+pub(super) struct FaultyItems {
+    pub(super) inner: Arc<dyn ItemStore>,
+    pub(super) faults: Arc<Faults>,
+}
+
+fn items_error() -> StoreError {
+    StoreError::unavailable("a fault of the test", "faulty")
+}
+
+#[async_trait]
+impl ItemStore for FaultyItems {
+    async fn get(&self, key: &ItemKey) -> std::result::Result<Option<Item>, StoreError> {
+        self.faults.around(self.inner.get(key), items_error).await
+    }
+
+    async fn write(&self, operation: Operation) -> std::result::Result<u64, StoreError> {
+        self.faults.around(self.inner.write(operation), items_error).await
+    }
+
+    async fn query(
+        &self,
+        partition: &str,
+        range: &SortRange,
+        after: Option<&str>,
+        limit: usize,
+    ) -> std::result::Result<Page, StoreError> {
+        self.faults.around(self.inner.query(partition, range, after, limit), items_error).await
+    }
+
+    async fn transact(&self, operations: Vec<Operation>) -> std::result::Result<(), StoreError> {
+        self.faults.around(self.inner.transact(operations), items_error).await
+    }
+}
