@@ -11,3 +11,6 @@ mod api;
 mod keys;
 mod projects;
 mod quota;
+
+// From live segments to sorted files, exactly once; and the upkeep of what is there.
+mod compaction;
