@@ -22,6 +22,6 @@ test: build ## all tests; installs what they need under ~/.cache/plimsoll
 bench: ## measure; prints a table
 	@tests/bench
 
-check: ## formatting and lints
+check: ## formatting and lints; in a target folder of its own, since lints build other artefacts
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
+	CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/check cargo clippy --workspace --all-targets -- -D warnings

@@ -1,1 +1,9 @@
-//! tests
+//! What the tests share: a server in this process or as the real binary, and a plain HTTP client against either.
+
+mod binary;
+mod client;
+mod world;
+
+pub use binary::Binary;
+pub use client::{Client, Reply, eventually};
+pub use world::World;

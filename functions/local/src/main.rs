@@ -1,1 +1,5 @@
-fn main() {}
+//! `plimsoll`; see [`local::cli`].
+
+fn main() -> std::process::ExitCode {
+    local::cli::main()
+}

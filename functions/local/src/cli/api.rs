@@ -1,0 +1,125 @@
+//! HTTP to the API: JSON in, JSON out, errors as the API words them.
+
+use std::time::Duration;
+
+use http::Method;
+use serde_json::Value;
+
+use super::CliError;
+use super::error::ErrorDetail;
+
+pub(super) struct Api {
+    agent: ureq::Agent,
+    url: String,
+    /// None: what is asked needs no key.
+    key: Option<String>,
+    /// For whoever finds nobody there.
+    unreachable_hint: String,
+}
+
+/// The API ends its queries sooner.
+const TIMEOUT: Duration = Duration::from_secs(600);
+/// No answer of the API is larger.
+const ANSWER_BYTES_MAX: u64 = 1 << 30;
+/// Of an answer that is not the API's.
+const SHOWN_CHARS_MAX: usize = 200;
+
+impl Api {
+    pub(super) fn new(url: &str, key: Option<String>, unreachable_hint: String) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(TIMEOUT))
+            .user_agent(concat!("plimsoll/", env!("CARGO_PKG_VERSION")))
+            .build();
+        let url = url.trim_end_matches('/').to_owned();
+        Self { agent: config.new_agent(), url, key, unreachable_hint }
+    }
+
+    pub(super) fn get(&self, path: &str) -> Result<Value, CliError> {
+        self.call(Method::GET, path, None)
+    }
+
+    pub(super) fn post(&self, path: &str, body: &Value) -> Result<Value, CliError> {
+        self.call(Method::POST, path, Some(body))
+    }
+
+    pub(super) fn patch(&self, path: &str, body: &Value) -> Result<Value, CliError> {
+        self.call(Method::PATCH, path, Some(body))
+    }
+
+    pub(super) fn delete(&self, path: &str) -> Result<Value, CliError> {
+        self.call(Method::DELETE, path, None)
+    }
+
+    /// All pages of a list: the items under `field` of each, until there is no `next_cursor`.
+    pub(super) fn list(&self, path: &str, field: &str) -> Result<Vec<Value>, CliError> {
+        let mut items = Vec::new();
+        let mut after = String::new();
+        loop {
+            let mut page = self.get(&format!("{path}{after}"))?;
+            if let Some(Value::Array(found)) = page.get_mut(field).map(Value::take) {
+                items.extend(found);
+            }
+            match page.get("next_cursor").and_then(Value::as_str) {
+                Some(next) => after = format!("?cursor={}", percent(next)),
+                None => return Ok(items),
+            }
+        }
+    }
+
+    fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, CliError> {
+        let url = format!("{}{path}", self.url);
+        let unreachable = |error: ureq::Error| CliError::Unreachable {
+            url: self.url.clone(),
+            cause: error.to_string(),
+            hint: Some(self.unreachable_hint.clone()),
+        };
+        let mut request = http::Request::builder().method(method).uri(&url).header("accept", "application/json");
+        if let Some(key) = &self.key {
+            request = request.header("authorization", format!("Bearer {key}"));
+        }
+        let response = match body {
+            Some(body) => {
+                let request = request.header("content-type", "application/json").body(body.to_string());
+                self.agent.run(request.map_err(|error| CliError::Usage(format!("{url}: {error}")))?)
+            }
+            None => {
+                let request = request.body(());
+                self.agent.run(request.map_err(|error| CliError::Usage(format!("{url}: {error}")))?)
+            }
+        };
+        let mut response = response.map_err(unreachable)?;
+        let status = response.status().as_u16();
+        let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().map_err(unreachable)?;
+        understand(&url, status, &text)
+    }
+}
+
+fn understand(url: &str, status: u16, text: &[u8]) -> Result<Value, CliError> {
+    if (200..300).contains(&status) && text.is_empty() {
+        return Ok(Value::Null);
+    }
+    let foreign = || {
+        let body = String::from_utf8_lossy(text).chars().take(SHOWN_CHARS_MAX).collect();
+        CliError::Foreign { url: url.to_owned(), status, body }
+    };
+    let mut answer: Value = serde_json::from_slice(text).map_err(|_| foreign())?;
+    if (200..300).contains(&status) {
+        return Ok(answer);
+    }
+    let detail = answer.get_mut("error").map(Value::take).ok_or_else(foreign)?;
+    let detail: ErrorDetail = serde_json::from_value(detail).map_err(|_| foreign())?;
+    Err(CliError::Refused { status, detail: Box::new(detail), sql: None })
+}
+
+/// A query parameter's value.
+fn percent(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}

@@ -1,0 +1,103 @@
+//! The command line. Everything but `serve` and `doctor` speaks HTTP to a Plimsoll, here or deployed; so it holds no logic of
+//! its own beyond asking and showing.
+//!
+//! Answers go to stdout; warnings, progress and statistics to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage.
+
+mod api;
+mod compact;
+mod connection;
+mod demo;
+mod error;
+mod key;
+mod openapi;
+mod output;
+mod project;
+mod query;
+mod serve;
+mod status;
+mod table;
+mod units;
+
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, BufWriter};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use connection::DataArg;
+pub use error::CliError;
+pub(crate) use output::Screen;
+pub use serve::ServeArgs;
+pub(crate) use table::{Align, Table};
+pub(crate) use units::bytes;
+
+/// OpenTelemetry in, open Delta tables out, SQL over them.
+#[derive(Debug, Parser)]
+#[command(name = "plimsoll", version, arg_required_else_help = true, max_term_width = 120)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a whole Plimsoll in this process: OTLP in, compaction, SQL out
+    Serve(ServeArgs),
+    /// Send the telemetry of a small shop, now or for days past
+    Demo(demo::DemoArgs),
+    /// Ask in SQL
+    Query(query::QueryArgs),
+    /// Show what the tables hold and how far compaction is
+    Status(status::StatusArgs),
+    /// Run one pass of compaction now
+    Compact(compact::CompactArgs),
+    /// Create projects, list them, change their settings
+    Project(project::ProjectArgs),
+    /// Create API keys, list them, revoke them
+    Key(key::KeyArgs),
+    /// Check data folder, store, ledger, clock and disk; may run beside `serve`
+    Doctor(crate::doctor::DoctorArgs),
+    /// Print the OpenAPI document of the management and query API
+    Openapi(openapi::OpenapiArgs),
+}
+
+/// Runs the command that the process was called with.
+pub fn main() -> ExitCode {
+    // Clap prints help to stdout and mistakes to stderr, and exits by itself.
+    let cli = Cli::parse();
+    // Not locked: `serve` speaks from other threads.
+    let mut out = BufWriter::new(io::stdout());
+    let mut screen = Screen { out: &mut out, err: &mut io::stderr(), width: output::terminal_width() };
+    ExitCode::from(execute(cli.command, &mut screen))
+}
+
+/// The exit code.
+fn execute(command: Command, screen: &mut Screen) -> u8 {
+    let done = dispatch(command, screen);
+    let written = screen.out.flush().map_err(CliError::Output);
+    match done.and(written) {
+        Ok(()) => 0,
+        // Whoever reads has seen enough, as `head` does.
+        Err(CliError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+        Err(error) => {
+            error.report().iter().for_each(|line| screen.remark(line));
+            error.exit_code()
+        }
+    }
+}
+
+fn dispatch(command: Command, screen: &mut Screen) -> Result<(), CliError> {
+    match command {
+        Command::Serve(args) => serve::run(args),
+        Command::Demo(args) => demo::run(&args, screen),
+        Command::Query(args) => query::run(&args, screen),
+        Command::Status(args) => status::run(&args, screen),
+        Command::Compact(args) => compact::run(&args, screen),
+        Command::Project(args) => project::run(&args, screen),
+        Command::Key(args) => key::run(&args, screen),
+        Command::Doctor(args) => crate::doctor::run(&args, screen),
+        Command::Openapi(args) => openapi::run(&args, screen),
+    }
+}

@@ -1,0 +1,97 @@
+//! Numbers, sizes and lengths of time, as people write and read them.
+
+use std::time::Duration;
+
+/// `30s`, `15m`, `12h`, `7d`, `2w`, or several in a row: `1h30m`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no length of time: write 30s, 15m, 12h, 7d or 1h30m");
+    let mut seconds = 0_u64;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).filter(|n| *n > 0).ok_or_else(wrong)?;
+        let n: u64 = rest[..digits].parse().map_err(|_| wrong())?;
+        let unit = match rest.as_bytes()[digits] {
+            b's' => 1,
+            b'm' => 60,
+            b'h' => 3_600,
+            b'd' => 86_400,
+            b'w' => 604_800,
+            _ => return Err(wrong()),
+        };
+        seconds = n.checked_mul(unit).and_then(|n| n.checked_add(seconds)).ok_or_else(wrong)?;
+        rest = &rest[digits + 1..];
+    }
+    if seconds == 0 { Err(wrong()) } else { Ok(Duration::from_secs(seconds)) }
+}
+
+/// `1,234,567`.
+pub(super) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `512 B`, `1.5 MB`: powers of 1,000.
+pub(crate) fn bytes(n: u64) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    if n < 1_000 {
+        return format!("{n} B");
+    }
+    let mut value = n as f64 / 1_000.0;
+    let mut unit = 0;
+    while value >= 999.95 && unit + 1 < UNITS.len() {
+        value /= 1_000.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// `8.2 s`, `3 min`, `5 h`, `2 d`: one unit, rounded down.
+pub(super) fn seconds(s: f64) -> String {
+    match s {
+        s if s < 1.0 => format!("{:.0} ms", s * 1_000.0),
+        s if s < 10.0 => format!("{s:.1} s"),
+        s if s < 120.0 => format!("{s:.0} s"),
+        s if s < 7_200.0 => format!("{} min", s as u64 / 60),
+        s if s < 172_800.0 => format!("{} h", s as u64 / 3_600),
+        s => format!("{} d", s as u64 / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_are_read() {
+        for (text, s) in
+            [("30s", 30), ("15m", 900), ("12h", 43_200), ("7d", 604_800), ("1h30m", 5_400), ("2w", 1_209_600)]
+        {
+            assert_eq!(duration(text), Ok(Duration::from_secs(s)), "{text}");
+        }
+        for wrong in
+            ["", "7", "d", "7 d", "7x", "-7d", "0s", "1.5h", "99999999999999999999d", "18446744073709551615w", "é"]
+        {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_written_for_people() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!(
+            [0, 999, 1_000, 999_949, 999_950, 5_500_000_000].map(bytes),
+            ["0 B", "999 B", "1.0 kB", "999.9 kB", "1.0 MB", "5.5 GB"]
+        );
+        assert_eq!(
+            [0.25, 8.21, 59.9, 200.0, 8_000.0, 1e6].map(seconds),
+            ["250 ms", "8.2 s", "60 s", "3 min", "2 h", "11 d"]
+        );
+    }
+}

@@ -1,0 +1,38 @@
+//! `GET /health` (the process runs) and `GET /ready` (store and ledger answer).
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
+use http::StatusCode;
+use meta::{ItemKey, ItemStore};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use serde_json::{Value, json};
+
+/// What readiness asks.
+pub(crate) struct Stores {
+    pub items: Arc<dyn ItemStore>,
+    pub objects: Arc<dyn ObjectStore>,
+}
+
+/// Both paths; no key is needed, nothing of a project is told.
+pub(crate) fn router(stores: Arc<Stores>) -> Router {
+    Router::new()
+        .route("/health", get(|| async { Json(json!({"status": "ok"})) }))
+        .route("/ready", get(ready))
+        .with_state(stores)
+}
+
+async fn ready(State(stores): State<Arc<Stores>>) -> (StatusCode, Json<Value>) {
+    let ledger = stores.items.get(&ItemKey::new("ready", "ready")).await.map(drop).map_err(|e| e.to_string());
+    let objects = match stores.objects.head(&Path::from("ready")).await {
+        Ok(_) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    };
+    let all_well = ledger.is_ok() && objects.is_ok();
+    let told = |answer: Result<(), String>| answer.map_or_else(|error| json!(error), |()| json!("ok"));
+    let status = if all_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({"ledger": told(ledger), "objects": told(objects)})))
+}

@@ -1,0 +1,76 @@
+//! `GET /metrics`: Prometheus text, for a scraper on the same machine.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use compact::{Counter, TableStatus};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use prometheus_client::registry::Registry;
+
+use super::operate::{Operate, statuses};
+
+/// What OpenMetrics text is called.
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+struct Metrics {
+    registry: Registry,
+    operate: Operate,
+}
+
+/// The counters of all functions, and gauges of every table that are read when asked for.
+pub(crate) fn router(registry: Registry, operate: Operate) -> Router {
+    Router::new().route("/metrics", get(metrics)).with_state(Arc::new(Metrics { registry, operate }))
+}
+
+async fn metrics(State(metrics): State<Arc<Metrics>>) -> Response {
+    match text(&metrics).await {
+        Ok(text) => ([(CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+        Err(error) => {
+            tracing::error!(error, "metrics could not be read");
+            (StatusCode::SERVICE_UNAVAILABLE, error).into_response()
+        }
+    }
+}
+
+async fn text(metrics: &Metrics) -> Result<String, String> {
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode_registry(&mut text, &metrics.registry).map_err(|e| e.to_string())?;
+    for counter in Counter::ALL {
+        let name = counter.name().trim_end_matches("_total");
+        text.push_str(&format!("# TYPE {name} counter\n"));
+        text.push_str(&format!("{name}_total {}\n", metrics.operate.compact.counters.get(counter)));
+    }
+    let tables = statuses(&metrics.operate).await.map_err(|e| e.to_string())?;
+    for (name, help, value) in GAUGES {
+        text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} gauge\n"));
+        for table in &tables {
+            text.push_str(&format!(
+                "{name}{{project=\"{}\",table=\"{}\"}} {}\n",
+                table.project,
+                table.table,
+                value(table)
+            ));
+        }
+    }
+    text.push_str("# EOF\n");
+    Ok(text)
+}
+
+/// Name, help and value of what is told of each table.
+type Gauge = (&'static str, &'static str, fn(&TableStatus) -> f64);
+
+const GAUGES: [Gauge; 7] = [
+    ("plimsoll_live_segments", "Segments that wait for compaction", |t| t.live_segments as f64),
+    ("plimsoll_live_bytes", "Bytes of segments that wait for compaction", |t| t.live_bytes as f64),
+    ("plimsoll_oldest_live_segment_seconds", "Age of the oldest segment that waits for compaction", |t| {
+        t.oldest_live_age_us.unwrap_or(0) as f64 / 1e6
+    }),
+    ("plimsoll_table_files", "Active data files", |t| t.files as f64),
+    ("plimsoll_table_rows", "Rows in active data files", |t| t.rows as f64),
+    ("plimsoll_table_bytes", "Bytes of active data files", |t| t.bytes as f64),
+    ("plimsoll_quarantined_segments", "Segments that could not be read", |t| t.quarantined.len() as f64),
+];

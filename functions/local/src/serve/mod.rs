@@ -1,0 +1,33 @@
+//! `plimsoll serve`: everything in one process on embedded storage.
+//!
+//! - [`server`](Server): starts and stops the whole; `data`: the data folder; `background`: compaction, sweeper, upkeep
+//! - `credentials`, `welcome`: the first start; `listen`: the ports
+//! - `operate`, `metrics`, `health`: what operators ask
+
+mod background;
+mod credentials;
+mod data;
+mod health;
+mod listen;
+mod metrics;
+mod operate;
+mod server;
+mod welcome;
+
+pub use background::Rhythm;
+pub use credentials::Credentials;
+pub use data::{DataError, DataFolder};
+pub use server::{ServeConfig, ServeError, Server};
+
+use crate::cli::ServeArgs;
+
+/// Serves until Ctrl-C or SIGTERM, then finishes what is acknowledged and stops within seconds.
+pub async fn run(args: ServeArgs) -> Result<(), ServeError> {
+    let stop = boot::shutdown_signal().map_err(ServeError::Signals)?;
+    let server = Server::start(ServeConfig::from_args(&args)).await?;
+    print!("{}", server.welcome());
+    stop.cancelled().await;
+    tracing::info!("stopping");
+    server.stop().await;
+    Ok(())
+}

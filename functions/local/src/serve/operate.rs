@@ -1,0 +1,299 @@
+//! `GET /api/v1/status` and `POST /api/v1/compact`: how the tables stand, and one pass over them now.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{FromRef, State};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use compact::{DaysAtOnce, Deadline, Outcome, Pace, PassError, RetentionRefused, TableStatus};
+use edge::{ApiError, Authenticated, JsonBody, require};
+use meta::StoreError;
+use meta::keys::{Caller, Keys, Reach};
+use meta::projects::Projects;
+use model::{Micros, ProjectId, Scope, TableId, TableName, rfc3339};
+use serde::{Deserialize, Serialize};
+use utoipa::{OpenApi, ToSchema};
+
+/// Time for one pass over everything; what is not done by then is found by the sweeper.
+const PASS_TIME: Duration = Duration::from_secs(20 * 60);
+/// Projects read at a time.
+const PAGE: usize = 100;
+
+/// What operating takes.
+#[derive(Clone)]
+pub struct Operate {
+    pub compact: Arc<compact::App>,
+    pub projects: Arc<Projects>,
+    pub keys: Arc<Keys>,
+    /// Where passes run, so that sorting never delays an acknowledgement.
+    pub background: tokio::runtime::Handle,
+}
+
+impl FromRef<Operate> for Arc<Keys> {
+    fn from_ref(operate: &Operate) -> Self {
+        Arc::clone(&operate.keys)
+    }
+}
+
+/// Both paths.
+pub(crate) fn router(operate: Operate) -> Router {
+    Router::new().route("/api/v1/status", get(status)).route("/api/v1/compact", post(compact_now)).with_state(operate)
+}
+
+/// The part of the OpenAPI document that describes them.
+pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
+    #[derive(OpenApi)]
+    #[openapi(paths(status, compact_now))]
+    struct Document;
+    Document::openapi()
+}
+
+/// The tables of one or of all projects.
+#[derive(Serialize, ToSchema)]
+struct StatusAnswer {
+    tables: Vec<TableRow>,
+}
+
+/// How a table stands.
+#[derive(Serialize, ToSchema)]
+struct TableRow {
+    project: String,
+    table: &'static str,
+    /// Segments that readers add to the table's files.
+    live_segments: usize,
+    live_bytes: u64,
+    live_rows: u64,
+    oldest_live_age_s: Option<f64>,
+    /// Number of the batch that is being committed.
+    open_batch: Option<u64>,
+    files: usize,
+    rows: u64,
+    bytes: u64,
+    /// Of the Delta log; null: the table was never created.
+    version: Option<u64>,
+    last_commit_at: Option<String>,
+    /// Age of the oldest live segment beyond the age at which it is due; 0: compaction keeps up.
+    compaction_lag_s: f64,
+    /// Segments that could not be read and were set aside.
+    quarantined: usize,
+    /// Why nobody commits to this table, if so.
+    stop: Option<String>,
+    /// By which other engines open the table.
+    uri: String,
+}
+
+/// What a pass did to a table.
+#[derive(Serialize, ToSchema)]
+struct CompactAnswer {
+    tables: Vec<CompactedRow>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct CompactedRow {
+    project: String,
+    table: &'static str,
+    /// done, busy, stopped, backed_off, unavailable, failed
+    outcome: &'static str,
+    commits: u32,
+    rows: u64,
+    segments: u64,
+    quarantined: u32,
+    merges: u32,
+    retired_days: Vec<String>,
+    vacuumed_files: usize,
+    landing_objects_deleted: usize,
+    error: Option<String>,
+}
+
+/// What to do in a pass; everything is optional.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+struct CompactRequest {
+    /// Let retention drop any number of days at once, for once.
+    drop_any_number_of_days: bool,
+}
+
+#[utoipa::path(get, path = "/api/v1/status", tag = "operations",
+    responses((status = 200, body = StatusAnswer)), security(("key" = [])))]
+async fn status(
+    State(operate): State<Operate>,
+    Authenticated(caller): Authenticated,
+) -> Result<Json<StatusAnswer>, ApiError> {
+    if !caller.scopes.allows(Scope::Admin) {
+        require(&caller, Scope::Read)?;
+    }
+    let mut tables = Vec::new();
+    for project in within_reach(&operate.projects, &caller).await? {
+        for table in TableName::ALL {
+            let id = TableId::new(project.clone(), table);
+            let status = compact::status(&operate.compact, &id).await.map_err(unavailable)?;
+            tables.push(row(status, &operate.compact));
+        }
+    }
+    Ok(Json(StatusAnswer { tables }))
+}
+
+#[utoipa::path(post, path = "/api/v1/compact", tag = "operations", request_body = CompactRequest,
+    responses((status = 200, body = CompactAnswer)), security(("key" = [])))]
+async fn compact_now(
+    State(operate): State<Operate>,
+    Authenticated(caller): Authenticated,
+    JsonBody(request): JsonBody<CompactRequest>,
+) -> Result<Json<CompactAnswer>, ApiError> {
+    require(&caller, Scope::Admin)?;
+    let days = if request.drop_any_number_of_days { DaysAtOnce::Any } else { DaysAtOnce::Few };
+    let projects = within_reach(&operate.projects, &caller).await?;
+    let app = Arc::clone(&operate.compact);
+    let passes = operate.background.spawn(async move {
+        let deadline = Deadline::after(app.clock.as_ref(), PASS_TIME);
+        let mut tables = Vec::new();
+        for id in tables_of(projects) {
+            tables.push(pass(&app, &id, days, deadline).await);
+        }
+        tables
+    });
+    let tables = passes.await.map_err(ApiError::internal)?;
+    Ok(Json(CompactAnswer { tables }))
+}
+
+/// Upkeep of every table there is; for the timer.
+pub(crate) async fn maintain_all(app: &compact::App, pace: Pace, deadline: Deadline) -> Result<(), StoreError> {
+    let mut after = None;
+    loop {
+        let page = app.projects.list(after.as_deref(), PAGE).await?;
+        for table in tables_of(page.projects.into_iter().map(|project| project.id).collect()) {
+            // Logged where it happened; the other tables are looked after all the same.
+            let _ = compact::maintain(app, &table, pace, DaysAtOnce::Few, deadline).await;
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(()),
+        }
+    }
+}
+
+fn tables_of(projects: Vec<ProjectId>) -> impl Iterator<Item = TableId> {
+    projects.into_iter().flat_map(|project| TableName::ALL.map(|table| TableId::new(project.clone(), table)))
+}
+
+/// The caller's project; for an admin of the installation, all of them.
+async fn within_reach(projects: &Projects, caller: &Caller) -> Result<Vec<ProjectId>, ApiError> {
+    if !(caller.reach == Reach::Installation && caller.scopes.allows(Scope::Admin)) {
+        return Ok(vec![caller.project.clone()]);
+    }
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = projects.list(after.as_deref(), PAGE).await?;
+        all.extend(page.projects.into_iter().map(|project| project.id));
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(all),
+        }
+    }
+}
+
+/// Compaction of all that is live, then upkeep, days that are over finished now.
+async fn pass(app: &compact::App, id: &TableId, days: DaysAtOnce, deadline: Deadline) -> CompactedRow {
+    let mut row = CompactedRow {
+        project: id.project.to_string(),
+        table: id.table.as_str(),
+        outcome: "done",
+        commits: 0,
+        rows: 0,
+        segments: 0,
+        quarantined: 0,
+        merges: 0,
+        retired_days: Vec::new(),
+        vacuumed_files: 0,
+        landing_objects_deleted: 0,
+        error: None,
+    };
+    match compact::compact_now(app, id, deadline).await {
+        Outcome::Done(done) => {
+            (row.commits, row.rows, row.segments) = (done.commits, done.rows, done.segments);
+            row.quarantined = done.quarantined;
+        }
+        Outcome::Busy { .. } => row.outcome = "busy",
+        Outcome::BackedOff => row.outcome = "backed_off",
+        Outcome::Stopped { reason } => (row.outcome, row.error) = ("stopped", Some(reason)),
+        Outcome::Unavailable { error } => (row.outcome, row.error) = ("unavailable", Some(error)),
+        Outcome::Failed { error } | Outcome::HandBack { why: error } => {
+            (row.outcome, row.error) = ("failed", Some(error));
+        }
+    }
+    if row.outcome != "done" {
+        return row;
+    }
+    match compact::maintain(app, id, Pace::Drain, days, deadline).await {
+        Ok(did) => {
+            row.merges = did.merges;
+            row.retired_days = did.retired_days;
+            row.vacuumed_files = did.vacuumed_files;
+            row.landing_objects_deleted = did.landing_objects_deleted;
+            if did.busy_until.is_some() {
+                row.outcome = "busy";
+            }
+            let refused = did.retention_refused.map(retention_refused);
+            let failed = (!did.failed.is_empty()).then(|| format!("failed: {}; see the log", did.failed.join(", ")));
+            row.error = did.stopped.or(refused).or(failed);
+        }
+        Err(error) => (row.outcome, row.error) = ("failed", Some(error.to_string())),
+    }
+    row
+}
+
+fn row(status: TableStatus, app: &compact::App) -> TableRow {
+    let seconds = |us: Micros| us as f64 / 1e6;
+    let lag = status.oldest_live_age_us.map_or(0, |age| (age - app.settings.due.age).max(0));
+    TableRow {
+        project: status.project,
+        table: status.table.as_str(),
+        live_segments: status.live_segments,
+        live_bytes: status.live_bytes,
+        live_rows: status.live_rows,
+        oldest_live_age_s: status.oldest_live_age_us.map(seconds),
+        open_batch: status.open_batch.map(|batch| batch.seq),
+        files: status.files,
+        rows: status.rows,
+        bytes: status.bytes,
+        version: status.version,
+        last_commit_at: status.last_written_at.map(rfc3339),
+        compaction_lag_s: seconds(lag),
+        quarantined: status.quarantined.len(),
+        stop: status.stop.map(|stop| stop.reason),
+        uri: status.url,
+    }
+}
+
+fn retention_refused(refused: RetentionRefused) -> String {
+    match refused {
+        RetentionRefused::TooManyDays { days, allowed } => format!(
+            "retention would drop {days} days at once, more than {allowed}; if that is meant, send `drop_any_number_of_days`"
+        ),
+        RetentionRefused::ClocksApart { store, ours } => {
+            format!("retention drops nothing: the store says it is {}, this machine {}", rfc3339(store), rfc3339(ours))
+        }
+    }
+}
+
+fn unavailable(error: PassError) -> ApiError {
+    tracing::error!(error = &error as &dyn std::error::Error, "status failed");
+    ApiError::new(edge::ErrorCode::Unavailable, format!("a table's state could not be read: {error}"))
+}
+
+/// For `GET /metrics`, which reports the same numbers.
+pub(crate) async fn statuses(operate: &Operate) -> Result<Vec<TableStatus>, PassError> {
+    let mut statuses = Vec::new();
+    let mut after = None;
+    loop {
+        let page = operate.projects.list(after.as_deref(), PAGE).await?;
+        for table in tables_of(page.projects.into_iter().map(|project| project.id).collect()) {
+            statuses.push(compact::status(&operate.compact, &table).await?);
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(statuses),
+        }
+    }
+}

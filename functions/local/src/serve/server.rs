@@ -1,0 +1,250 @@
+//! A whole Plimsoll in one process: what `plimsoll serve` starts, and what tests start in theirs.
+
+use std::future::IntoFuture;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use boot::CancellationToken;
+use clock::{Clock, SystemClock};
+use lake::DeltaLogs;
+use meta::Ledger;
+use meta::keys::Keys;
+use meta::projects::Projects;
+use meta::quota::Quota;
+use model::Micros;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::background::{Background, Rhythm};
+use super::credentials::{self, Credentials, CredentialsError};
+use super::data::{DataError, DataFolder};
+use super::health::{self, Stores};
+use super::listen::{ListenError, bind};
+use super::metrics;
+use super::operate::{self, Operate};
+use super::welcome::{ShowKeys, welcome};
+use crate::cli::ServeArgs;
+
+/// Requests that are being answered when a stop comes get this long.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// Everything that can be set.
+#[derive(Clone)]
+pub struct ServeConfig {
+    pub data: PathBuf,
+    pub otlp_listen: SocketAddr,
+    pub listen: SocketAddr,
+    pub ingest: ingest::Settings,
+    pub compact: compact::Settings,
+    pub query: query::Settings,
+    pub rhythm: Rhythm,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl ServeConfig {
+    /// The defaults, on the given data folder.
+    pub fn new(data: impl Into<PathBuf>) -> Self {
+        let data = data.into();
+        Self {
+            otlp_listen: SocketAddr::from(([127, 0, 0, 1], 4318)),
+            listen: SocketAddr::from(([127, 0, 0, 1], 4319)),
+            ingest: ingest::Settings::default(),
+            compact: compact::Settings::default(),
+            query: query::Settings::new(data.join("spill")),
+            rhythm: Rhythm::default(),
+            clock: Arc::new(SystemClock),
+            data,
+        }
+    }
+
+    pub(super) fn from_args(args: &ServeArgs) -> Self {
+        let mut config = Self { otlp_listen: args.otlp_listen, listen: args.listen, ..Self::new(&args.data) };
+        config.ingest.cors_origins.clone_from(&args.cors_origins);
+        config.compact.due.age = Micros::try_from(args.pace.compact_after.as_micros()).unwrap_or(Micros::MAX);
+        config.compact.vacuum_horizon = args.pace.vacuum_horizon;
+        config.compact.log_kept = args.pace.log_kept;
+        config.rhythm = Rhythm { sweep_every: args.pace.sweep_every, upkeep_every: args.pace.upkeep_every };
+        config
+    }
+}
+
+/// Why a start failed; one line for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error(transparent)]
+    Data(#[from] DataError),
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error("cannot start the background threads: {0}")]
+    Background(#[source] std::io::Error),
+    #[error("cannot wait for signals: {0}")]
+    Signals(#[source] std::io::Error),
+    #[error("cannot start queries: {0}")]
+    Query(#[from] query::StartError),
+}
+
+/// A running server.
+pub struct Server {
+    data: PathBuf,
+    credentials: Credentials,
+    show_keys: ShowKeys,
+    stop: CancellationToken,
+    ports: Vec<JoinHandle<std::io::Result<()>>>,
+    background: Background,
+}
+
+impl Server {
+    /// Opens the data, makes the first keys if there are none, and answers on both ports when it returns.
+    pub async fn start(config: ServeConfig) -> Result<Self, ServeError> {
+        let otlp_port = bind(config.otlp_listen, "--otlp-listen").await?;
+        let api_port = bind(config.listen, "--listen").await?;
+        let folder = DataFolder::open(&config.data, Arc::clone(&config.clock)).await?;
+        let doors = Doors::open(&folder);
+        let (otlp_url, api_url) = (url_of(&otlp_port, config.otlp_listen), url_of(&api_port, config.listen));
+        let kept = folder.credentials();
+        let made = credentials::first_start(&doors.projects, &doors.keys, &kept, &otlp_url, &api_url).await?;
+        let (credentials, show_keys) = match made {
+            Some(made) => (made, ShowKeys::Once),
+            None => (Credentials::read(&kept, otlp_url, api_url)?, ShowKeys::Never),
+        };
+        let parts = Parts::assemble(&config, &folder, &doors)?;
+        let background =
+            Background::start(Arc::clone(&parts.compact), Arc::clone(&folder.queue), doors.quota, config.rhythm)
+                .map_err(ServeError::Background)?;
+        let operate = Operate {
+            compact: parts.compact,
+            projects: doors.projects,
+            keys: doors.keys,
+            background: background.handle(),
+        };
+        let api =
+            edge::face(parts.api.merge(operate::router(operate.clone())), folder.ids, &config.ingest.cors_origins)
+                .merge(metrics::router(parts.registry, operate))
+                .merge(health::router(Arc::new(Stores { items: folder.items, objects: folder.roots.base().clone() })));
+        let stop = CancellationToken::new();
+        let ports = vec![serve(otlp_port, parts.otlp, &stop), serve(api_port, api, &stop)];
+        Ok(Self { data: folder.path, credentials, show_keys, stop, ports, background })
+    }
+
+    /// The keys of the first project, with the addresses that this server has.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// What to tell the operator.
+    pub fn welcome(&self) -> String {
+        welcome(&self.data, &self.credentials, self.show_keys)
+    }
+
+    /// Takes no more requests, answers those that are here, and lets the background go.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        for port in self.ports {
+            match tokio::time::timeout(ANSWER_WITHIN, port).await {
+                Ok(Ok(Ok(()))) => {}
+                Ok(Ok(Err(error))) => tracing::error!(%error, "a port broke"),
+                Ok(Err(error)) => tracing::error!(%error, "a port's task broke"),
+                Err(_) => tracing::warn!("requests were cut off; none of them was acknowledged"),
+            }
+        }
+        self.background.stop().await;
+    }
+}
+
+/// The acts on the metadata store that several functions share.
+struct Doors {
+    ledger: Ledger,
+    keys: Arc<Keys>,
+    projects: Arc<Projects>,
+    quota: Arc<Quota>,
+    logs: DeltaLogs,
+}
+
+impl Doors {
+    fn open(folder: &DataFolder) -> Self {
+        let DataFolder { items, clock, ids, roots, .. } = folder;
+        Self {
+            ledger: Ledger::new(Arc::clone(items), Arc::clone(clock), Arc::clone(ids)),
+            keys: Arc::new(Keys::new(Arc::clone(items), Arc::clone(clock), Arc::clone(ids))),
+            projects: Arc::new(Projects::new(Arc::clone(items), Arc::clone(clock))),
+            quota: Arc::new(Quota::new(Arc::clone(items), Arc::clone(clock))),
+            logs: DeltaLogs::new(roots.clone()),
+        }
+    }
+}
+
+/// The functions, side by side.
+struct Parts {
+    otlp: Router,
+    api: Router,
+    compact: Arc<compact::App>,
+    registry: Registry,
+}
+
+impl Parts {
+    fn assemble(config: &ServeConfig, folder: &DataFolder, doors: &Doors) -> Result<Self, ServeError> {
+        let DataFolder { queue, clock, ids, roots, .. } = folder;
+        let mut registry = Registry::default();
+        let ingest = ingest::App::new(
+            ingest::Doors {
+                ledger: doors.ledger.clone(),
+                roots: roots.clone(),
+                keys: Arc::clone(&doors.keys),
+                projects: Arc::clone(&doors.projects),
+                quota: Arc::clone(&doors.quota),
+                queue: Arc::clone(queue),
+                clock: Arc::clone(clock),
+                ids: Arc::clone(ids),
+            },
+            ingest::Meters::register(&mut registry),
+            config.ingest.clone(),
+        );
+        let query = query::App::new(
+            query::Doors {
+                ledger: doors.ledger.clone(),
+                roots: roots.clone(),
+                logs: Arc::new(doors.logs.clone()),
+                keys: Arc::clone(&doors.keys),
+                clock: Arc::clone(clock),
+            },
+            query::Meters::register(&mut registry),
+            config.query.clone(),
+        )?;
+        let compact = compact::App::new(
+            doors.ledger.clone(),
+            roots.clone(),
+            Arc::new(doors.logs.clone()),
+            Arc::clone(&doors.projects),
+            Arc::clone(clock),
+            Arc::clone(ids),
+            config.compact.clone(),
+        );
+        let mut document = query::openapi();
+        document.merge(operate::openapi());
+        let manage = api::App::new(Arc::clone(&doors.projects), Arc::clone(&doors.keys), document);
+        let api = query::router(query).merge(api::router(manage));
+        Ok(Self { otlp: ingest::router(ingest), api, compact: Arc::new(compact), registry })
+    }
+}
+
+/// Answers on a port until told to stop.
+fn serve(port: TcpListener, router: Router, stop: &CancellationToken) -> JoinHandle<std::io::Result<()>> {
+    let stop = stop.clone();
+    let served = axum::serve(port, router).with_graceful_shutdown(async move { stop.cancelled().await });
+    tokio::spawn(served.into_future())
+}
+
+/// Where a port is reached from this machine; `asked` tells the port only if it was not 0.
+fn url_of(port: &TcpListener, asked: SocketAddr) -> String {
+    let mut address = port.local_addr().unwrap_or(asked);
+    if address.ip().is_unspecified() {
+        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    format!("http://{address}")
+}
