@@ -1,4 +1,5 @@
-//! How fast spans become rows: 8,192 spans of 10 attributes, decoded, and decoded and written as a segment.
+//! How fast spans become rows: 8,192 spans of 10 attributes, decoded, and decoded and written as a segment; and what one small
+//! body costs.
 //!
 //!     cargo run -p rows --example decode_speed
 
@@ -18,7 +19,7 @@ const N_SPANS: u64 = 8_192;
 const START: u64 = 1_795_000_000_000_000_000;
 
 fn main() {
-    let wire = request().encode_to_vec();
+    let wire = request(N_SPANS).encode_to_vec();
     println!("{} spans of 10 attributes, {} bytes each", N_SPANS, wire.len() as u64 / N_SPANS);
     let project = ProjectId::parse("shop").expect("a valid id");
     let micros = (START / 1_000) as i64;
@@ -54,11 +55,25 @@ fn main() {
     report("prost structs, for scale", || {
         black_box(ExportTraceServiceRequest::decode(&wire[..]).expect("valid OTLP"));
     });
+    let json = json(N_SPANS);
+    assert_eq!(otlp::json::to_protobuf(Signal::Traces, json.as_bytes()).expect("valid JSON").len(), wire.len());
+    report("JSON to protobuf", || drop(black_box(otlp::json::to_protobuf(Signal::Traces, json.as_bytes()))));
+    let small = request(10).encode_to_vec();
+    let took = best(|| {
+        let mut decoder = Decoder::new(TableName::LogsAndSpans);
+        decoder.push(&context, &small).expect("valid OTLP");
+        black_box(segment::write(&decoder.finish(), &[hash]).expect("writable"));
+    });
+    println!("{:>25}: {} us", "10 spans to a segment", took.as_micros());
 }
 
 /// Prints the best of some rounds, as spans per second.
+fn report(what: &str, act: impl FnMut()) {
+    println!("{what:>25}: {:.2} M spans/s", N_SPANS as f64 / best(act).as_secs_f64() / 1e6);
+}
+
 #[allow(clippy::disallowed_methods, reason = "measures real time")]
-fn report(what: &str, mut act: impl FnMut()) {
+fn best(mut act: impl FnMut()) -> Duration {
     let mut best = Duration::MAX;
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(1) {
@@ -66,10 +81,10 @@ fn report(what: &str, mut act: impl FnMut()) {
         act();
         best = best.min(start.elapsed());
     }
-    println!("{what:>25}: {:.2} M spans/s", N_SPANS as f64 / best.as_secs_f64() / 1e6);
+    best
 }
 
-fn request() -> ExportTraceServiceRequest {
+fn request(n_spans: u64) -> ExportTraceServiceRequest {
     let resource = Resource {
         attributes: vec![
             text("service.name", "checkout"),
@@ -81,11 +96,19 @@ fn request() -> ExportTraceServiceRequest {
         ],
         ..Resource::default()
     };
-    let scope = InstrumentationScope { name: "opentelemetry.instrumentation.flask".into(), version: "0.48b0".into(), ..Default::default() };
+    let scope = InstrumentationScope {
+        name: "opentelemetry.instrumentation.flask".into(),
+        version: "0.48b0".into(),
+        ..Default::default()
+    };
     ExportTraceServiceRequest {
         resource_spans: vec![ResourceSpans {
             resource: Some(resource),
-            scope_spans: vec![ScopeSpans { scope: Some(scope), spans: (0..N_SPANS).map(span).collect(), ..Default::default() }],
+            scope_spans: vec![ScopeSpans {
+                scope: Some(scope),
+                spans: (0..n_spans).map(span).collect(),
+                ..Default::default()
+            }],
             ..Default::default()
         }],
     }
@@ -128,4 +151,44 @@ fn text(key: &str, value: &str) -> KeyValue {
 
 fn int(key: &str, value: i64) -> KeyValue {
     pair(key, Value::IntValue(value))
+}
+
+/// The same request as OTLP/JSON.
+fn json(n_spans: u64) -> String {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let attributes = |pairs: &[KeyValue]| {
+        let pairs = pairs.iter().map(|pair| {
+            let value = match pair.value.as_ref().and_then(|any| any.value.as_ref()) {
+                Some(Value::StringValue(text)) => format!(r#"{{"stringValue":"{text}"}}"#),
+                Some(Value::IntValue(number)) => format!(r#"{{"intValue":"{number}"}}"#),
+                other => panic!("not made above: {other:?}"),
+            };
+            format!(r#"{{"key":"{}","value":{value}}}"#, pair.key)
+        });
+        format!("[{}]", pairs.collect::<Vec<_>>().join(","))
+    };
+    let request = request(n_spans);
+    let group = &request.resource_spans[0];
+    let scope = group.scope_spans[0].scope.as_ref().expect("made above");
+    let spans = group.scope_spans[0].spans.iter().map(|span| {
+        format!(
+            r#"{{"traceId":"{}","spanId":"{}","parentSpanId":"{}","flags":{},"name":"{}","kind":{},"startTimeUnixNano":"{}","endTimeUnixNano":"{}","attributes":{}}}"#,
+            hex(&span.trace_id),
+            hex(&span.span_id),
+            hex(&span.parent_span_id),
+            span.flags,
+            span.name,
+            span.kind,
+            span.start_time_unix_nano,
+            span.end_time_unix_nano,
+            attributes(&span.attributes),
+        )
+    });
+    format!(
+        r#"{{"resourceSpans":[{{"resource":{{"attributes":{}}},"scopeSpans":[{{"scope":{{"name":"{}","version":"{}"}},"spans":[{}]}}]}}]}}"#,
+        attributes(&group.resource.as_ref().expect("made above").attributes),
+        scope.name,
+        scope.version,
+        spans.collect::<Vec<_>>().join(","),
+    )
 }

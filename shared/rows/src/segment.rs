@@ -194,10 +194,13 @@ mod tests {
     use super::*;
 
     fn batch() -> RecordBatch {
-        let names: ArrayRef = Arc::new((0..500).map(|n| (n % 3 > 0).then(|| format!("span {}", n % 7))).collect::<StringArray>());
+        let names: ArrayRef =
+            Arc::new((0..500).map(|n| (n % 3 > 0).then(|| format!("span {}", n % 7))).collect::<StringArray>());
         let durations: ArrayRef = Arc::new(Int64Array::from_iter_values(0..500));
-        let kinds = crate::column::coded_array((0..500).map(|n| n % 2).collect(), Arc::new(StringArray::from(vec!["a", "b"])));
-        RecordBatch::try_from_iter([("name", names), ("duration", durations), ("kind", kinds)]).expect("columns of one length")
+        let kinds =
+            crate::column::coded_array((0..500).map(|n| n % 2).collect(), Arc::new(StringArray::from(vec!["a", "b"])));
+        RecordBatch::try_from_iter([("name", names), ("duration", durations), ("kind", kinds)])
+            .expect("columns of one length")
     }
 
     fn hashes() -> Vec<BodyHash> {

@@ -239,3 +239,39 @@ fn a_log_record_keeps_its_body_and_times() {
     assert_eq!((records.len(), records[0].severity_number, records[0].observed_time_unix_nano), (2, 9, 2));
     assert_eq!(request.resource_logs[0].resource.as_ref().expect("set").entity_refs[0].id_keys, ["service.name"]);
 }
+
+#[test]
+fn depth_that_nobody_looks_at_costs_no_stack() {
+    let deep = "[".repeat(1 << 20) + &"]".repeat(1 << 20);
+    assert_eq!(to_protobuf(Signal::Traces, format!(r#"{{"unknown":{deep}}}"#).as_bytes()), Ok(Vec::new()));
+    assert!(to_protobuf(Signal::Traces, format!(r#"{{"resourceSpans":{deep}}}"#).as_bytes()).is_err());
+    assert!(
+        to_protobuf(
+            Signal::Traces,
+            span_json(&format!(r#""attributes":[{{"value":{{"doubleValue":{deep}}}}}]"#)).as_bytes()
+        )
+        .is_err()
+    );
+    let maps = r#"{"a":"#.repeat(1 << 20);
+    assert!(to_protobuf(Signal::Traces, maps.as_bytes()).is_err(), "cut off");
+}
+
+#[test]
+fn broken_json_never_panics_and_gives_valid_protobuf_if_any() {
+    let json = span_json(
+        r#""traceId":"5b8efff798038103d269b633813fc60c","flags":1,"kind":2,"startTimeUnixNano":"15",
+           "attributes":[{"key":"ü","value":{"kvlistValue":{"values":[{"key":"d","value":{"doubleValue":-1.5e3}}]}}}],
+           "events":[{"timeUnixNano":1,"attributes":[{"value":{"bytesValue":"AP8="}}]}],"status":null"#,
+    );
+    // Every byte replaced by some that JSON cares about, and every cut.
+    for at in 0..json.len() {
+        let mut broken = json.clone().into_bytes();
+        for byte in *b"\"\\{}[],:0-eN \xff\x00" {
+            broken[at] = byte;
+            if let Ok(wire) = to_protobuf(Signal::Traces, &broken) {
+                ExportTraceServiceRequest::decode(&wire[..]).expect("valid protobuf");
+            }
+        }
+        assert!(to_protobuf(Signal::Traces, &json.as_bytes()[..at]).is_err() || at == 0, "cut at {at}");
+    }
+}

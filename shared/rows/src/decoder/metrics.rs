@@ -7,7 +7,7 @@ use super::attributes::Side;
 use super::origin::Origin;
 use super::outcome::Refusal;
 use super::record::{RecordTime, micros};
-use super::series::series_id;
+use super::series::{Digest, series_id};
 use super::{Body, Decoder, JSON_BYTES_MAX, Refused};
 use crate::json::{Object, double, int, unsigned};
 use crate::tables::codes;
@@ -18,6 +18,7 @@ const NO_RECORDED_VALUE: u32 = 1;
 /// What all points of a metric share.
 struct Shared<'m, 'a> {
     metric: &'m Metric<'a>,
+    origin_digest: &'m Digest,
     kind: MetricType,
     name: Option<i32>,
     unit: Option<i32>,
@@ -34,10 +35,11 @@ impl Decoder {
     ) -> Result<(), Malformed> {
         let metric = Metric::read(message)?;
         // No data, or data of a type that is not known yet.
-        let Some(kind) = metric.kind else { return Ok(()) };
+        let (Some(kind), Some(origin_digest)) = (metric.kind, &origin.digest) else { return Ok(()) };
         let columns = &mut self.metrics;
         let shared = Shared {
             kind,
+            origin_digest,
             name: columns.metric_name.code_of_text(&body.lossy.text(metric.name)),
             unit: columns.unit.code_of_text(&body.lossy.text(metric.unit)),
             description: columns.description.code_of_text(&body.lossy.text(metric.description)),
@@ -46,8 +48,8 @@ impl Decoder {
         };
         for message in &metric.points {
             let mut point = std::mem::take(&mut body.point);
-            let read = point.read(kind, message).map_err(Refused::Body);
-            let taken = read.and_then(|()| self.room(body)).and_then(|()| self.point(body, origin, &shared, &point));
+            let read = self.room(body).and_then(|()| Ok(point.read(kind, message)?));
+            let taken = read.and_then(|()| self.point(body, &shared, &point));
             body.point = point;
             self.count(body, origin, taken)?;
         }
@@ -57,7 +59,6 @@ impl Decoder {
     fn point<'a>(
         &mut self,
         body: &mut Body<'a, '_>,
-        origin: &Origin,
         shared: &Shared<'_, 'a>,
         point: &Point<'a>,
     ) -> Result<RecordTime, Refused> {
@@ -82,7 +83,7 @@ impl Decoder {
         series_id(
             columns.series_id.open(row),
             &mut body.canonical,
-            &origin.digest,
+            shared.origin_digest,
             shared.metric.name,
             &point.attributes,
         )?;

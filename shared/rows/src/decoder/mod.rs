@@ -232,6 +232,9 @@ impl Decoder {
     fn resource_groups<'a>(&mut self, body: &mut Body<'a, '_>, wire: &'a [u8]) -> Result<(), Malformed> {
         for group in resource_groups(wire)? {
             let group = ResourceGroup::read(group)?;
+            if group.scopes.is_empty() {
+                continue;
+            }
             let resource = match self.origins.resource(&group, &mut body.lossy, &mut body.pending) {
                 Ok(resource) => Ok(resource),
                 Err(Refused::Record(reason)) => Err(reason),
@@ -239,8 +242,11 @@ impl Decoder {
             };
             for scope in &group.scopes {
                 let scope = ScopeGroup::read(scope)?;
+                if scope.records.is_empty() {
+                    continue;
+                }
                 let origin = match &resource {
-                    Ok(resource) => self.origins.scope(resource, &scope, &mut body.lossy),
+                    Ok(resource) => self.origins.scope(resource, &scope, body.context.signal, &mut body.lossy),
                     Err(reason) => Err(Refused::Record(*reason)),
                 };
                 match origin {

@@ -1,6 +1,7 @@
 //! Where records come from: resource and scope, decoded once and referred to by every row.
 
 use arrow_array::{ArrayRef, Int32Array};
+use model::Signal;
 use otlp::view::common::{EntityRef, Resource, Scope};
 use otlp::view::{ResourceGroup, ScopeGroup};
 
@@ -33,17 +34,17 @@ pub(super) struct Origins {
 }
 
 /// A resource that was taken.
-pub(super) struct TakenResource {
+pub(super) struct TakenResource<'a> {
     code: usize,
-    pub(super) digest: Digest,
+    message: Resource<'a>,
 }
 
 /// A scope of a resource that was taken.
 pub(super) struct Origin {
     resource: usize,
     code: usize,
-    /// Over resource and scope; for the ids of series.
-    pub(super) digest: Digest,
+    /// Of metrics only: over resource and scope, for the ids of series.
+    pub(super) digest: Option<Digest>,
 }
 
 impl Default for Origins {
@@ -70,7 +71,7 @@ impl Origins {
         group: &ResourceGroup<'a>,
         lossy: &mut Lossy,
         pending: &mut Vec<Pending<'a>>,
-    ) -> Result<TakenResource, Refused> {
+    ) -> Result<TakenResource<'a>, Refused> {
         let mut resource = Resource::default();
         for message in &group.resource {
             resource.merge(message)?;
@@ -83,7 +84,7 @@ impl Origins {
         }
         taken?;
         self.n_resources += 1;
-        Ok(TakenResource { code, digest: Digest::of_attributes(&resource.attributes)? })
+        Ok(TakenResource { code, message: resource })
     }
 
     fn fill_resource<'a>(
@@ -110,8 +111,9 @@ impl Origins {
     /// Takes a scope of `resource`.
     pub(super) fn scope(
         &mut self,
-        resource: &TakenResource,
+        resource: &TakenResource<'_>,
         group: &ScopeGroup<'_>,
+        signal: Signal,
         lossy: &mut Lossy,
     ) -> Result<Origin, Refused> {
         if self.json.n_bytes() > ORIGIN_BYTES_MAX {
@@ -121,6 +123,10 @@ impl Origins {
         for message in &group.scope {
             scope.merge(message)?;
         }
+        let digest = match signal {
+            Signal::Metrics => Some(Digest::of_scope(&resource.message, &scope)?),
+            Signal::Traces | Signal::Logs => None,
+        };
         let code = self.n_origins;
         let taken = self.fill_scope(code, resource, group, &scope, lossy);
         if taken.is_err() {
@@ -130,13 +136,13 @@ impl Origins {
         }
         taken?;
         self.n_origins += 1;
-        Ok(Origin { resource: resource.code, code, digest: Digest::of_scope(&resource.digest, &scope)? })
+        Ok(Origin { resource: resource.code, code, digest })
     }
 
     fn fill_scope(
         &mut self,
         code: usize,
-        resource: &TakenResource,
+        resource: &TakenResource<'_>,
         group: &ScopeGroup<'_>,
         scope: &Scope<'_>,
         lossy: &mut Lossy,
@@ -185,6 +191,11 @@ impl Origins {
     pub(super) fn add_row(&mut self, origin: &Origin) {
         self.row_resource.push(origin.resource as i32);
         self.row_origin.push(origin.code as i32);
+    }
+
+    #[cfg(test)]
+    pub(super) fn n_origins(&self) -> usize {
+        self.n_resources.max(self.n_origins)
     }
 
     /// `service.name` of an origin.

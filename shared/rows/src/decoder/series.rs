@@ -7,23 +7,21 @@
 //! type (0 nothing, 1 text, 2 boolean, 3 integer, 4 double, 5 list, 6 map, 7 bytes) and its content: 8 bytes, little endian, for
 //! numbers, one byte for booleans, the elements' number and values for a list, attributes as above for a map.
 
-use otlp::view::common::{KeyValue, Scope, VALUE_DEPTH_MAX, Value, items};
+use otlp::view::common::{KeyValue, Resource, Scope, VALUE_DEPTH_MAX, Value, items};
 
 use crate::json::{ValueError, hex};
 
-/// 256 bits that stand for a resource, or for a scope of one.
+/// 256 bits that stand for a scope of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Digest([u8; 32]);
 
 impl Digest {
-    pub(super) fn of_attributes(pairs: &[&[u8]]) -> Result<Self, ValueError> {
+    pub(super) fn of_scope(resource: &Resource<'_>, scope: &Scope<'_>) -> Result<Self, ValueError> {
         let mut canonical = Vec::new();
-        attributes(&mut canonical, pairs.iter().copied().map(Ok), 0)?;
-        Ok(Self(*blake3::hash(&canonical).as_bytes()))
-    }
-
-    pub(super) fn of_scope(resource: &Digest, scope: &Scope<'_>) -> Result<Self, ValueError> {
-        let mut canonical = resource.0.to_vec();
+        attributes(&mut canonical, resource.attributes.iter().copied().map(Ok), 0)?;
+        let resource = *blake3::hash(&canonical).as_bytes();
+        canonical.clear();
+        canonical.extend_from_slice(&resource);
         text(&mut canonical, scope.name);
         text(&mut canonical, scope.version);
         attributes(&mut canonical, scope.attributes.iter().copied().map(Ok), 0)?;

@@ -13,6 +13,9 @@ use crate::tables::codes;
 
 const KIND_SERVER: i32 = 2;
 
+/// Different errors of one span that get a hash; more are found by the span alone.
+const HASHES_MAX: usize = 32;
+
 impl Decoder {
     pub(super) fn span<'a>(
         &mut self,
@@ -107,7 +110,9 @@ impl Decoder {
             object.attributes(&event.attributes, lossy)?;
             object.number("dropped_attributes_count", event.dropped_attributes_count);
             object.end();
-            if let Some(exception) = Exception::among(&event.attributes)? {
+            if body.hashes.len() < HASHES_MAX
+                && let Some(exception) = Exception::among(&event.attributes)?
+            {
                 let service = self.origins.service_name(origin);
                 add_unique(&mut body.hashes, exception.hash(service));
             }

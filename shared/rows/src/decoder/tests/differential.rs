@@ -110,7 +110,14 @@ fn large_bodies_are_dictionary_encoded_and_read_back_the_same() {
     let project = project();
     let mut generator = Generator::new(1);
     let mut request = generator.traces();
-    while request.resource_spans.iter().flat_map(|group| &group.scope_spans).map(|scope| scope.spans.len()).sum::<usize>() < 500 {
+    while request
+        .resource_spans
+        .iter()
+        .flat_map(|group| &group.scope_spans)
+        .map(|scope| scope.spans.len())
+        .sum::<usize>()
+        < 500
+    {
         request.resource_spans.extend(generator.traces().resource_spans);
     }
     let mut decoder = Decoder::new(model::TableName::LogsAndSpans);

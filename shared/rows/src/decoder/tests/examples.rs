@@ -24,7 +24,8 @@ use super::{Row, decode, text};
 
 const TIME: u64 = 1_795_000_000_300_000_000;
 
-const RESOURCE_AND_SCOPE: &str = r#""resource":{"attributes":[{"key":"service.name","value":{"stringValue":"my.service"}}]}"#;
+const RESOURCE_AND_SCOPE: &str =
+    r#""resource":{"attributes":[{"key":"service.name","value":{"stringValue":"my.service"}}]}"#;
 const SCOPE: &str = r#""scope":{"name":"my.library","version":"1.0.0","attributes":[{"key":"my.scope.attribute","value":{"stringValue":"some scope attribute"}}]}"#;
 
 /// The rows of JSON and of protobuf, which must be the same.
@@ -228,7 +229,10 @@ fn metrics() {
         metric(
             "my.exponential.histogram",
             "I am an Exponential Histogram",
-            Data::ExponentialHistogram(ExponentialHistogram { aggregation_temporality: 1, data_points: vec![exponential] }),
+            Data::ExponentialHistogram(ExponentialHistogram {
+                aggregation_temporality: 1,
+                data_points: vec![exponential],
+            }),
         ),
     ];
     let scope_metrics = vec![ScopeMetrics { scope: scope(), metrics, ..Default::default() }];

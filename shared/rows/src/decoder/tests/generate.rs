@@ -309,9 +309,9 @@ impl Generator {
             let key = match self.below(4) {
                 0 | 1 => known.key.to_owned(),
                 2 if !known.older.is_empty() => known.older[self.below(known.older.len())].key.to_owned(),
-                _ if self.one_in(6) => {
-                    self.one_of(&["exception.type", "exception.message", "exception.stacktrace", "service.name"]).to_owned()
-                }
+                _ if self.one_in(6) => self
+                    .one_of(&["exception.type", "exception.message", "exception.stacktrace", "service.name"])
+                    .to_owned(),
                 _ => self.word(),
             };
             if attributes.iter().all(|other| other.key != key) {
@@ -344,9 +344,24 @@ impl Generator {
 
     fn word(&mut self) -> String {
         const WORDS: [&str; 18] = [
-            "", "a", "GET", "200", "-7", "1.5", "true", "false", "/search?q=1&r=?", "/path", "línea\n\"quoted\"\\ \u{1}",
-            "🦀", "a rather long text that goes on for more than thirty-two bytes", "app.custom.key", "99999999999999999999",
-            "NaN", "+5", "Traceback (most recent call last):\n  File \"/app/x.py\", line 3, in f\nE: x",
+            "",
+            "a",
+            "GET",
+            "200",
+            "-7",
+            "1.5",
+            "true",
+            "false",
+            "/search?q=1&r=?",
+            "/path",
+            "línea\n\"quoted\"\\ \u{1}",
+            "🦀",
+            "a rather long text that goes on for more than thirty-two bytes",
+            "app.custom.key",
+            "99999999999999999999",
+            "NaN",
+            "+5",
+            "Traceback (most recent call last):\n  File \"/app/x.py\", line 3, in f\nE: x",
         ];
         self.one_of(&WORDS).to_owned()
     }
@@ -360,7 +375,19 @@ impl Generator {
     }
 
     fn double(&mut self) -> f64 {
-        self.one_of(&[0.0, -0.0, 1.0, 200.0, 0.1, -1e300, 5e-324, 9_007_199_254_740_993.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY])
+        self.one_of(&[
+            0.0,
+            -0.0,
+            1.0,
+            200.0,
+            0.1,
+            -1e300,
+            5e-324,
+            9_007_199_254_740_993.0,
+            f64::NAN,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+        ])
     }
 
     fn maybe_double(&mut self) -> Option<f64> {

@@ -1,7 +1,5 @@
 //! Bytes that nobody's SDK sends.
 
-use std::time::Duration;
-
 use model::{Signal, TableName};
 
 use super::differential::{assert_same, bodies, expected, without_series};
@@ -15,7 +13,9 @@ fn cut_off_bodies_are_refused_with_their_place_or_taken_whole() {
         for (signal, wire, _) in bodies(seed) {
             for length in 0..wire.len() {
                 match (decode(signal, &wire[..length]), expected(signal, &wire[..length])) {
-                    (Ok((rows, _)), Some(expected)) => assert_same(&format!("seed {seed}, cut at {length}"), &rows, &expected.rows),
+                    (Ok((rows, _)), Some(expected)) => {
+                        assert_same(&format!("seed {seed}, cut at {length}"), &rows, &expected.rows)
+                    }
                     (Err(error), None) => assert!(error.offset <= length, "{error}"),
                     (found, expected) => panic!("seed {seed}, {signal:?}, cut at {length}: {found:?}, {expected:?}"),
                 }
@@ -47,20 +47,15 @@ fn bodies_with_broken_bytes_never_panic_and_agree_with_protobuf() {
                 // Differs where the bytes are not how an encoder writes them.
                 row.remove("message_size_bytes");
             }
-            if found != wanted && n_taken - n_agreed < 40 {
-                for (n, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
-                    for column in wanted.keys().chain(found.keys()) {
-                        if found.get(column) != wanted.get(column) {
-                            eprintln!("DIFF seed {seed} {signal:?} row {n} {column}: {:?} / {:?}", found.get(column), wanted.get(column));
-                        }
-                    }
-                }
-                eprintln!("DIFF {} {}", found.len(), wanted.len());
+            if found == wanted && outcome.rejected == expected.rejected {
+                n_agreed += 1;
+            } else {
+                println!("seed {seed}, {signal:?}: {found:?}\nnot {wanted:?}");
             }
-            n_agreed += usize::from(found == wanted && outcome.rejected == expected.rejected);
         }
     }
-    assert!(n_taken > 1_000 && n_agreed > n_taken * 9 / 10, "{n_agreed} of {n_taken} agree");
+    // The few others: an attribute whose key became that of another one, a oneof that is there twice.
+    assert!(n_taken > 1_000 && n_taken - n_agreed < n_taken / 200, "{n_agreed} of {n_taken} agree");
 }
 
 fn field(number: u8, content: &[u8]) -> Vec<u8> {
@@ -100,7 +95,8 @@ fn the_order_of_fields_does_not_matter() {
 
 #[test]
 fn text_that_is_not_utf8_is_kept_repaired_and_said() {
-    let record = [field(3, b"IN\xffFO"), field(6, &[field(1, b"k\xff"), field(2, &field(1, b"v\xc3"))].concat())].concat();
+    let record =
+        [field(3, b"IN\xffFO"), field(6, &[field(1, b"k\xff"), field(2, &field(1, b"v\xc3"))].concat())].concat();
     let wire = field(1, &field(2, &field(2, &record)));
     let (rows, outcome) = decode(Signal::Logs, &wire).expect("valid protobuf");
     assert_eq!(rows[0]["severity___severity_text"], super::text("IN\u{fffd}FO"));
@@ -140,16 +136,15 @@ fn records_beyond_the_limit_are_refused() {
 }
 
 #[test]
-fn a_body_that_is_one_long_list_of_nothing_costs_little() {
-    // 16 million empty spans, all refused; and as many empty resources.
-    let spans = field(1, &field(2, &field(2, &[]).repeat(16 << 20)));
-    let resources = field(1, &[]).repeat(16 << 20);
-    for wire in [spans, resources] {
-        let begun = clock_of_this_thread();
-        let (outcome, _) = pushed(Signal::Traces, 1_000_000, &wire);
-        let took = clock_of_this_thread() - begun;
-        assert_eq!(outcome.rows, 0);
-        assert!(took < Duration::from_secs(8), "{took:?}");
+fn a_body_that_is_one_long_list_of_nothing_leaves_nothing() {
+    // 2 million empty spans, all refused; as many empty resources; as many resources with an empty scope.
+    let spans = field(1, &field(2, &field(2, &[]).repeat(2 << 20)));
+    let resources = field(1, &[]).repeat(2 << 20);
+    let scopes = field(1, &field(2, &[])).repeat(2 << 20);
+    for (wire, n_refused) in [(spans, 2 << 20), (resources, 0), (scopes, 0)] {
+        let (outcome, decoder) = pushed(Signal::Traces, 1_000_000, &wire);
+        assert_eq!((outcome.rows, outcome.rejected), (0, n_refused));
+        assert!(decoder.n_origins() <= 1, "a scope with records, all refused");
     }
 }
 
@@ -183,9 +178,4 @@ fn more_bytes_than_a_batch_holds_are_refused() {
     let wire = field(15, &vec![0; 100 << 20]);
     decoder.push(&context(Signal::Logs, &project), &wire).expect("unknown fields only");
     decoder.push(&context(Signal::Logs, &project), &wire).expect_err("too much");
-}
-
-#[expect(clippy::disallowed_methods, reason = "measures that hostile bytes cost little")]
-fn clock_of_this_thread() -> Duration {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970")
 }

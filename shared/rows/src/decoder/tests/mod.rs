@@ -21,6 +21,12 @@ use crate::conform;
 pub(super) const NOW: Micros = 1_795_166_400_000_000;
 pub(super) const DAY: Micros = 86_400_000_000;
 
+impl Decoder {
+    fn n_origins(&self) -> usize {
+        self.origins.n_origins()
+    }
+}
+
 /// A value of a table, comparable: doubles by their bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Cell {

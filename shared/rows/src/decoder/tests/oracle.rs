@@ -224,9 +224,7 @@ fn span(span: &Span, service: &str) -> Option<Row> {
 
 fn log(log: &LogRecord, service: &str, place: u32) -> Option<Row> {
     let mut row = Row::new();
-    for (column, id, length) in
-        [("context___trace_id", &log.trace_id, 16), ("context___span_id", &log.span_id, 8)]
-    {
+    for (column, id, length) in [("context___trace_id", &log.trace_id, 16), ("context___span_id", &log.span_id, 8)] {
         if !(id.is_empty() || id.len() == length) {
             return None;
         }
@@ -408,7 +406,9 @@ fn point(
             push_time(&mut fields, exemplar.time_unix_nano);
             match exemplar.value {
                 None => {}
-                Some(exemplar::Value::AsDouble(n)) => fields.push(("value".to_owned(), value(Some(&Value::DoubleValue(n))))),
+                Some(exemplar::Value::AsDouble(n)) => {
+                    fields.push(("value".to_owned(), value(Some(&Value::DoubleValue(n)))))
+                }
                 Some(exemplar::Value::AsInt(n)) => fields.push(("value".to_owned(), n.to_string())),
             }
             push_text(&mut fields, "trace_id", &hex(&exemplar.trace_id));
@@ -484,7 +484,9 @@ fn fill(row: &mut Row, json: &mut Vec<(String, String)>, place: Place, attribute
                 break;
             }
             let pair = attributes.iter().find(|pair| pair.key == older.key);
-            let Some(found) = pair.and_then(|pair| pair.value.as_ref()).and_then(|any| any.value.clone()) else { continue };
+            let Some(found) = pair.and_then(|pair| pair.value.as_ref()).and_then(|any| any.value.clone()) else {
+                continue;
+            };
             let found = match (older.rule, found) {
                 (Rule::Same, found) => Some(found),
                 (Rule::OnServer, found) => is_server.then_some(found),

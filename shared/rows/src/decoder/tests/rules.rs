@@ -79,7 +79,12 @@ fn attributes_go_to_their_column_or_stay_in_the_json() {
             Some(r#"{"http.status_code":404}"#),
         ),
         // Twice the same key: the first counts, the second is kept.
-        (vec![int(code, 200), int(code, 201)], STATUS, Some(Cell::Int(200)), Some(r#"{"http.response.status_code":201}"#)),
+        (
+            vec![int(code, 200), int(code, 201)],
+            STATUS,
+            Some(Cell::Int(200)),
+            Some(r#"{"http.response.status_code":201}"#),
+        ),
     ];
     for (attributes, column, cell, json) in cases {
         let row = span(CLIENT, attributes.clone());
@@ -90,7 +95,8 @@ fn attributes_go_to_their_column_or_stay_in_the_json() {
 
 #[test]
 fn the_peer_is_the_server_for_a_client_and_the_client_for_a_server() {
-    let attributes = || vec![string("net.peer.name", "peer"), int("net.peer.port", 1), string("http.target", "/a/b?q=1?2")];
+    let attributes =
+        || vec![string("net.peer.name", "peer"), int("net.peer.port", 1), string("http.target", "/a/b?q=1?2")];
     let client = span(CLIENT, attributes());
     assert_eq!(client["attributes___server___address"], text("peer"));
     assert_eq!(client["attributes___server___port"], Cell::Int(1));
@@ -140,7 +146,10 @@ fn a_series_is_its_name_resource_scope_and_attributes_in_any_order() {
         pair("map", Value::KvlistValue(KeyValueList { values }))
     };
     let own = gauge("m", service(), vec![int("a", 1), string("b", "x"), nested(["p", "q"])]);
-    assert_eq!(own, gauge("m", service().into_iter().rev().collect(), vec![nested(["q", "p"]), string("b", "x"), int("a", 1)]));
+    assert_eq!(
+        own,
+        gauge("m", service().into_iter().rev().collect(), vec![nested(["q", "p"]), string("b", "x"), int("a", 1)])
+    );
     let list = |items: &[i64]| {
         let values = items.iter().map(|n| AnyValue { value: Some(Value::IntValue(*n)) }).collect();
         pair("a", Value::ArrayValue(ArrayValue { values }))
@@ -165,7 +174,12 @@ fn a_series_is_its_name_resource_scope_and_attributes_in_any_order() {
 
 #[test]
 fn an_outcome_says_why_records_were_refused() {
-    let good = Span { trace_id: vec![1; 16], span_id: vec![2; 8], start_time_unix_nano: NOW as u64 * 1_000, ..Default::default() };
+    let good = Span {
+        trace_id: vec![1; 16],
+        span_id: vec![2; 8],
+        start_time_unix_nano: NOW as u64 * 1_000,
+        ..Default::default()
+    };
     let spans = vec![
         good.clone(),
         Span { trace_id: vec![1; 15], ..good.clone() },
