@@ -30,7 +30,13 @@ fn body(n: u64) -> Vec<u8> {
 }
 
 /// Sends until the server is gone; what was acknowledged goes into `acknowledged`, what got no answer into `unknown`.
-fn send_until_killed(client: &Client, next: &AtomicU64, stop: &AtomicBool, acknowledged: &Mutex<Vec<u64>>, unknown: &Mutex<Vec<u64>>) {
+fn send_until_killed(
+    client: &Client,
+    next: &AtomicU64,
+    stop: &AtomicBool,
+    acknowledged: &Mutex<Vec<u64>>,
+    unknown: &Mutex<Vec<u64>>,
+) {
     while !stop.load(Ordering::SeqCst) {
         let n = next.fetch_add(1, Ordering::SeqCst);
         let headers = [("content-type", "application/x-protobuf"), ("x-api-key", client.keys.ingest_key.as_str())];
@@ -82,7 +88,8 @@ fn what_was_acknowledged_survives_kill_9_exactly_once() {
             assert_eq!(there.get(n), Some(&(SPANS as u64)), "round {round}: request {n} was acknowledged");
         }
         // An exporter that got no answer sends again; one that did may too.
-        let again: Vec<u64> = unknown.lock().unwrap().iter().copied().chain(known.iter().rev().take(10).copied()).collect();
+        let again: Vec<u64> =
+            unknown.lock().unwrap().iter().copied().chain(known.iter().rev().take(10).copied()).collect();
         for n in again {
             assert_eq!(server.export(Signal::Traces, &body(n)).status, 200);
             let mut known = acknowledged.lock().unwrap();
@@ -98,7 +105,8 @@ fn what_was_acknowledged_survives_kill_9_exactly_once() {
     }
     let server = Binary::serve(data.path(), &[]);
     server.compact();
-    let live: u64 = server.status()["tables"].as_array().unwrap().iter().map(|t| t["live_segments"].as_u64().unwrap()).sum();
+    let live: u64 =
+        server.status()["tables"].as_array().unwrap().iter().map(|t| t["live_segments"].as_u64().unwrap()).sum();
     assert_eq!(live, 0, "everything was compacted");
     let there = found(&server);
     assert_eq!(there.len(), acknowledged.lock().unwrap().len());

@@ -12,5 +12,13 @@ mod keys;
 mod projects;
 mod quota;
 
+// OTLP in: what a correct receiver does, and what a kill leaves behind.
+mod kill;
+mod otlp_rules;
+
 // From live segments to sorted files, exactly once; and the upkeep of what is there.
 mod compaction;
+
+// The command line as a user runs it, and the shop whose telemetry it sends.
+mod cli;
+mod shop;

@@ -203,7 +203,11 @@ fn a_browser_may_send_from_the_origins_that_are_configured() {
     let world = World::start_with(|config| config.ingest.cors_origins = vec!["https://shop.example".into()]);
     let preflight = |origin| {
         let url = format!("{}/v1/traces", world.keys.otlp_url);
-        let headers = [("origin", origin), ("access-control-request-method", "POST"), ("access-control-request-headers", "content-type,x-api-key")];
+        let headers = [
+            ("origin", origin),
+            ("access-control-request-method", "POST"),
+            ("access-control-request-headers", "content-type,x-api-key"),
+        ];
         world.send("OPTIONS", &url, &headers, b"")
     };
     let allowed = preflight("https://shop.example");
@@ -227,13 +231,17 @@ fn the_same_body_again_adds_nothing_also_after_a_restart_and_compaction() {
     assert_eq!(export(&world, &[PROTOBUF], &body).status, 200);
     assert_eq!(world.count("otel_logs_and_spans"), 2);
     let metrics = world.send("GET", &format!("{}/metrics", world.keys.api_url), &[], b"").text();
-    assert!(metrics.contains("plimsoll_ingest_duplicate_requests_total{project=\"default\",signal=\"traces\"} 1"), "{metrics}");
+    assert!(
+        metrics.contains("plimsoll_ingest_duplicate_requests_total{project=\"default\",signal=\"traces\"} 1"),
+        "{metrics}"
+    );
 }
 
 #[test]
 fn a_log_without_any_time_is_stored_with_a_warning_each_time_it_is_sent() {
     let world = World::start();
-    let body = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"stringValue": "timeless"}}]}]}]}).to_string();
+    let body =
+        json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"stringValue": "timeless"}}]}]}]}).to_string();
     let key = world.keys.ingest_key.clone();
     for n in 1..=2 {
         let reply = world.export_as(Signal::Logs, &[JSON, ("x-api-key", &key)], body.as_bytes());
@@ -271,10 +279,18 @@ fn a_project_over_its_limits_gets_429_that_names_the_limit() {
     let world = World::start();
     let path = format!("/api/v1/projects/{}", world.keys.project);
     let key = world.keys.admin_key.clone();
-    let set = world.api("PATCH", &path, &key, Some(&json!({"bytes_per_day_max": 100})));
+    let set = world.api("PATCH", &path, &key, Some(&json!({"settings": {"bytes_per_day_max": 100}})));
     assert_eq!(set.status, 200, "{}", set.text());
-    let send = |seed| export(&world, &[JSON], json!({"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": format!("{seed:032x}"),
-        "spanId": "eee19b7ec3c1b174", "name": "over", "startTimeUnixNano": now_ns().to_string()}]}]}]}).to_string().as_bytes());
+    let send = |seed| {
+        export(
+            &world,
+            &[JSON],
+            json!({"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": format!("{seed:032x}"),
+        "spanId": "eee19b7ec3c1b174", "name": "over", "startTimeUnixNano": now_ns().to_string()}]}]}]})
+            .to_string()
+            .as_bytes(),
+        )
+    };
     let replies: Vec<Reply> = (1..=3_u32).map(send).collect();
     let refused = replies.last().unwrap();
     assert_eq!(refused.status, 429, "{}", refused.text());

@@ -38,13 +38,13 @@ impl Binary {
         let mut lines = lines.lines();
         for line in lines.by_ref() {
             let line = line.expect("stdout is text");
-            let url = |name: &str| {
+            // `OTLP/HTTP  http://127.0.0.1:4318/v1/traces, ...`
+            let url = |name: &str, path: &str| {
                 let rest = line.trim().strip_prefix(name)?.trim();
-                let end = rest.find("/v1").or_else(|| rest.find("/api")).unwrap_or(rest.len());
-                Some(rest[..end].to_owned())
+                rest.split_once(path).map(|(url, _)| url.to_owned())
             };
-            otlp_url = otlp_url.or_else(|| url("OTLP/HTTP"));
-            api_url = api_url.or_else(|| url("API"));
+            otlp_url = otlp_url.or_else(|| url("OTLP/HTTP", "/v1/"));
+            api_url = api_url.or_else(|| url("API", "/api/"));
             if otlp_url.is_some() && api_url.is_some() {
                 break;
             }

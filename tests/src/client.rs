@@ -68,7 +68,11 @@ impl Client {
 
     /// An OTLP export as protobuf with the ingest key.
     pub fn export(&self, signal: Signal, body: &[u8]) -> Reply {
-        self.export_as(signal, &[("content-type", "application/x-protobuf"), ("x-api-key", &self.keys.ingest_key)], body)
+        self.export_as(
+            signal,
+            &[("content-type", "application/x-protobuf"), ("x-api-key", &self.keys.ingest_key)],
+            body,
+        )
     }
 
     pub fn export_as(&self, signal: Signal, headers: &[(&str, &str)], body: &[u8]) -> Reply {
