@@ -19,13 +19,16 @@ pub(crate) struct Screen<'a> {
     pub(crate) width: Option<usize>,
 }
 
+/// Of a terminal that does not tell its width.
+const WIDTH_UNKNOWN: usize = 80;
+
 /// Columns of the terminal that stdout is.
 pub(super) fn terminal_width() -> Option<usize> {
     let terminal = Term::stdout();
     if !terminal.is_term() {
         return None;
     }
-    terminal.size_checked().map(|(_, columns)| usize::from(columns))
+    Some(terminal.size_checked().map_or(WIDTH_UNKNOWN, |(_, columns)| usize::from(columns)))
 }
 
 impl Screen<'_> {
