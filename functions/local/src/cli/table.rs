@@ -24,7 +24,11 @@ pub(crate) enum Align {
 /// Stands where something was cut off.
 const CUT: &str = "…";
 const GAP: &str = "  ";
-/// No column is made narrower, unless all of it is.
+/// Columns up to this width are cut only if nothing else helps: a time has 27 characters.
+const WHOLE_MAX: usize = 30;
+/// Longer texts give way down to this first.
+const TEXT_MIN: usize = 16;
+/// No column is made narrower.
 const WIDTH_MIN: usize = 8;
 
 impl Table {
@@ -57,26 +61,8 @@ impl Table {
             }
         }
         let room = width.saturating_sub(GAP.len() * widths.len().saturating_sub(1));
-        if widths.iter().map(|w| (*w).min(WIDTH_MIN)).sum::<usize>() > room {
-            return None;
-        }
-        // The widest ones give way, all down to the same width.
-        let needed = |cap: usize| widths.iter().map(|w| (*w).min(cap)).sum::<usize>();
-        let (mut low, mut high) = (WIDTH_MIN, widths.iter().copied().max().unwrap_or(0).max(WIDTH_MIN));
-        while low < high {
-            let middle = low + (high - low).div_ceil(2);
-            if needed(middle) <= room { low = middle } else { high = middle - 1 }
-        }
-        let cap = low;
-        let mut spare = room.saturating_sub(needed(cap));
-        for w in &mut widths {
-            if *w > cap {
-                let one_more = usize::from(spare > 0);
-                spare -= one_more;
-                *w = cap + one_more;
-            }
-        }
-        Some(widths)
+        // Times, names and numbers stay whole as long as the long texts can give way.
+        fit(&widths, room, WHOLE_MAX, TEXT_MIN).or_else(|| fit(&widths, room, WIDTH_MIN, WIDTH_MIN))
     }
 
     fn write_lines(&self, out: &mut dyn Write, widths: &[usize]) -> io::Result<()> {
@@ -114,6 +100,28 @@ impl Table {
         }
         Ok(())
     }
+}
+
+/// Columns wider than `whole_max` give way, all down to the same width, which is at least `narrowest`; none if that does not do.
+fn fit(widths: &[usize], room: usize, whole_max: usize, narrowest: usize) -> Option<Vec<usize>> {
+    let capped = |width: usize, cap: usize| if width <= whole_max { width } else { width.min(cap) };
+    let needed = |cap: usize| widths.iter().map(|width| capped(*width, cap)).sum::<usize>();
+    if needed(narrowest) > room {
+        return None;
+    }
+    let (mut low, mut high) = (narrowest, widths.iter().copied().max().unwrap_or(0).max(narrowest));
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        if needed(middle) <= room { low = middle } else { high = middle - 1 }
+    }
+    let mut spare = room - needed(low);
+    let give = |width: &usize| {
+        let fitted = capped(*width, low);
+        let one_more = usize::from(fitted < *width && spare > 0);
+        spare -= one_more;
+        fitted + one_more
+    };
+    Some(widths.iter().map(give).collect())
 }
 
 /// Line ends and tabs as people write them; other control characters, which could command a terminal, as a sign.
@@ -163,6 +171,16 @@ mod tests {
         );
         assert_eq!(lines[2], format!("12345678  {}…  n23456789012", "b".repeat(15)));
         assert!(lines.iter().all(|line| measure_text_width(line) <= 40));
+    }
+
+    #[test]
+    fn a_time_stays_whole_while_a_text_can_give_way() {
+        let (time, text) = ("2026-11-20T10:38:35.081000Z", "t".repeat(90));
+        let columns = [("time", Align::Left), ("a", Align::Left), ("b", Align::Left)];
+        let lines = shown(&columns, &[&[time, &text, &text]], Some(70));
+        assert_eq!(lines[2], format!("{time}  {t}t…  {t}…", t = "t".repeat(18)));
+        // Where even short texts do not leave it room, it is cut like the others.
+        assert!(shown(&columns, &[&[time, &text, &text]], Some(50))[2].contains("2026-11-20T10:3…"));
     }
 
     #[test]
