@@ -15,6 +15,7 @@ mod quota;
 // OTLP in: what a correct receiver does, and what a kill leaves behind.
 mod kill;
 mod otlp_rules;
+mod start;
 
 // From live segments to sorted files, exactly once; and the upkeep of what is there.
 mod compaction;

@@ -24,15 +24,38 @@ impl Binary {
         path
     }
 
-    /// Starts on the given data and ports of its own, and waits until it is ready.
-    pub fn serve(data: &Path, more: &[&str]) -> Self {
-        let mut child = Command::new(Self::path())
+    /// `plimsoll serve` on the given data and ports of its own.
+    pub fn command(data: &Path, more: &[&str]) -> Command {
+        let mut command = Command::new(Self::path());
+        command
             .args(["serve", "--otlp-listen", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
-            .args(more)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
+            .args(more);
+        command
+    }
+
+    /// Starts it and waits until it is ready.
+    pub fn serve(data: &Path, more: &[&str]) -> Self {
+        Self::start(Self::command(data, more), data)
+    }
+
+    /// Starts it with `data` on a disk of its own that holds `bytes`, which only it and [`Binary::inside`] see.
+    pub fn serve_on_small_disk(data: &Path, bytes: u64, more: &[&str]) -> Self {
+        let script = format!("mount -t tmpfs -o size={bytes} tmpfs \"$0\" && exec \"$@\"");
+        let inner = Self::command(data, more);
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh", "-c", &script]).arg(data).arg(inner.get_program());
+        command.args(inner.get_args());
+        Self::start(command, data)
+    }
+
+    /// A path as the server sees it.
+    pub fn inside(&self, path: &Path) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root{}", self.pid(), path.display()))
+    }
+
+    fn start(mut command: Command, data: &Path) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary starts");
         let lines = BufReader::new(child.stdout.take().expect("piped above"));
         let (mut otlp_url, mut api_url) = (None, None);
         let mut lines = lines.lines();
@@ -51,7 +74,8 @@ impl Binary {
         }
         // The rest of its output is read and dropped, so that it never waits for us.
         std::thread::spawn(move || lines.for_each(drop));
-        let stored = std::fs::read(data.join("credentials.json")).expect("credentials.json");
+        let seen_by_it = format!("/proc/{}/root{}", child.id(), data.join("credentials.json").display());
+        let stored = std::fs::read(seen_by_it).expect("credentials.json");
         let keys: Credentials = serde_json::from_slice(&stored).expect("credentials are JSON");
         let keys = Credentials {
             otlp_url: otlp_url.expect("it said where OTLP goes"),

@@ -17,6 +17,8 @@ use utoipa::{OpenApi, ToSchema};
 
 /// Time for one pass over everything; what is not done by then is found by the sweeper.
 const PASS_TIME: Duration = Duration::from_secs(20 * 60);
+/// How long a table that somebody else holds is left alone.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
 /// Projects read at a time.
 const PAGE: usize = 100;
 
@@ -209,7 +211,7 @@ async fn pass(app: &compact::App, id: &TableId, days: DaysAtOnce, deadline: Dead
         landing_objects_deleted: 0,
         error: None,
     };
-    match compact::compact_now(app, id, deadline).await {
+    match when_free(app, deadline, || compact::compact_now(app, id, deadline), is_busy).await {
         Outcome::Done(done) => {
             (row.commits, row.rows, row.segments) = (done.commits, done.rows, done.segments);
             row.quarantined = done.quarantined;
@@ -225,7 +227,8 @@ async fn pass(app: &compact::App, id: &TableId, days: DaysAtOnce, deadline: Dead
     if row.outcome != "done" {
         return row;
     }
-    match compact::maintain(app, id, Pace::Drain, days, deadline).await {
+    let maintain = || compact::maintain(app, id, Pace::Drain, days, deadline);
+    match when_free(app, deadline, maintain, |did| matches!(did, Ok(did) if did.busy_until.is_some())).await {
         Ok(did) => {
             row.merges = did.merges;
             row.retired_days = did.retired_days;
@@ -241,6 +244,26 @@ async fn pass(app: &compact::App, id: &TableId, days: DaysAtOnce, deadline: Dead
         Err(error) => (row.outcome, row.error) = ("failed", Some(error.to_string())),
     }
     row
+}
+
+fn is_busy(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Busy { .. })
+}
+
+/// Asks again while somebody else holds the table, usually the worker next door, who soon gives it back.
+async fn when_free<T, F: Future<Output = T>>(
+    app: &compact::App,
+    deadline: Deadline,
+    mut act: impl FnMut() -> F,
+    is_busy: impl Fn(&T) -> bool,
+) -> T {
+    loop {
+        let done = act().await;
+        if !is_busy(&done) || deadline.is_near(app.clock.as_ref(), ASK_AGAIN) {
+            return done;
+        }
+        tokio::time::sleep(ASK_AGAIN).await;
+    }
 }
 
 fn row(status: TableStatus, app: &compact::App) -> TableRow {
