@@ -1,7 +1,7 @@
 //! The bytes of a landed segment: an Arrow IPC file.
 //!
-//! Layout, format 1 ([`model::Segment::FORMAT`]): the Arrow IPC *file* format, buffers compressed with LZ4, one record batch
-//! with the table's columns without those that are all null; text that repeats is dictionary-encoded. The footer's custom
+//! Layout, format 1 ([`model::Segment::FORMAT`]): the Arrow IPC *file* format, buffers LZ4 frames (a small batch: as they are),
+//! one record batch with the table's columns without those that are all null; text that repeats is dictionary-encoded. The footer's custom
 //! metadata holds `plimsoll.format` (a decimal number) and `plimsoll.bodies` (the hashes of the request bodies in it, 32 hex
 //! digits each, joined by commas). A change that an older reader would misread raises the format.
 //!
@@ -26,6 +26,9 @@ const KEY_BODIES: &str = "plimsoll.bodies";
 /// `ARROW1` at both ends; the last one follows the footer's length (4 bytes).
 const MAGIC: &[u8] = b"ARROW1";
 const TRAILER_BYTES: usize = 10;
+
+/// Batches below are written as they are: compressing small buffers costs more than it saves.
+const COMPRESSED_BYTES_MIN: usize = 32 * 1024;
 
 /// LZ4 shrinks at most about 255 to 1; a buffer that claims more is corrupt.
 const INFLATION_MAX: u64 = 256;
@@ -65,7 +68,8 @@ pub fn write(batch: &RecordBatch, bodies: &[BodyHash]) -> Result<Bytes, SegmentE
 }
 
 fn write_into(file: &mut Vec<u8>, batch: &RecordBatch, bodies: &[BodyHash]) -> Result<(), ArrowError> {
-    let options = IpcWriteOptions::default().try_with_compression(Some(CompressionType::LZ4_FRAME))?;
+    let compression = (batch.get_array_memory_size() >= COMPRESSED_BYTES_MIN).then_some(CompressionType::LZ4_FRAME);
+    let options = IpcWriteOptions::default().try_with_compression(compression)?;
     let mut writer = FileWriter::try_new_with_options(file, batch.schema_ref(), options)?;
     writer.write_metadata(KEY_FORMAT, Segment::FORMAT.to_string());
     writer.write_metadata(KEY_BODIES, bodies.iter().map(BodyHash::to_string).collect::<Vec<_>>().join(","));

@@ -38,7 +38,7 @@ use crate::promoted::{Place, promoted};
 use crate::schema::schema;
 use crate::tables::{LogsAndSpans, Metrics, codes};
 use attributes::{Attributes, Pending};
-use origin::{Origin, Origins};
+use origin::{Origin, Origins, TakenResource};
 pub use outcome::BodyOutcome;
 use outcome::{Refusal, Tally};
 use record::RecordTime;
@@ -232,20 +232,18 @@ impl Decoder {
     fn resource_groups<'a>(&mut self, body: &mut Body<'a, '_>, wire: &'a [u8]) -> Result<(), Malformed> {
         for group in resource_groups(wire)? {
             let group = ResourceGroup::read(group)?;
-            if group.scopes.is_empty() {
-                continue;
-            }
-            let resource = match self.origins.resource(&group, &mut body.lossy, &mut body.pending) {
-                Ok(resource) => Ok(resource),
-                Err(Refused::Record(reason)) => Err(reason),
-                Err(Refused::Body(broken)) => return Err(broken),
-            };
+            // Taken with the first scope that has records.
+            let mut resource = None;
             for scope in &group.scopes {
                 let scope = ScopeGroup::read(scope)?;
                 if scope.records.is_empty() {
                     continue;
                 }
-                let origin = match &resource {
+                let resource = match &mut resource {
+                    Some(resource) => resource,
+                    None => resource.insert(self.resource(body, &group)?),
+                };
+                let origin = match resource {
                     Ok(resource) => self.origins.scope(resource, &scope, body.context.signal, &mut body.lossy),
                     Err(reason) => Err(Refused::Record(*reason)),
                 };
@@ -257,6 +255,19 @@ impl Decoder {
             }
         }
         Ok(())
+    }
+
+    /// Takes a resource, or says why its records are refused.
+    fn resource<'a>(
+        &mut self,
+        body: &mut Body<'a, '_>,
+        group: &ResourceGroup<'a>,
+    ) -> Result<Result<TakenResource<'a>, Refusal>, Malformed> {
+        match self.origins.resource(group, &mut body.lossy, &mut body.pending) {
+            Ok(resource) => Ok(Ok(resource)),
+            Err(Refused::Record(reason)) => Ok(Err(reason)),
+            Err(Refused::Body(broken)) => Err(broken),
+        }
     }
 
     fn records<'a>(

@@ -101,6 +101,36 @@ created by main.main.func1 in goroutine 1
         stack: "   0: std::panicking::begin_panic\n   1: shop::cart::Cart::add\n   2: main\n",
         frame: ("", "shop::cart::Cart::add"),
     },
+    Sample { name: "rust, one frame", kind: "panic", stack: "   0: main_loop::turn", frame: ("", "main_loop::turn") },
+    Sample {
+        name: "go, trimmed paths",
+        kind: "panic",
+        stack: "goroutine 1 [running]:
+net/http.(*conn).serve(0xc0000b2000)
+\tnet/http/server.go:17 +0x1d
+github.com/shop/cart/v2.Add[...](...)
+\tgithub.com/shop/cart/v2@v2.0.1/add.go:17
+github.com/shop/web.handle(0x1)
+\tgithub.com/shop/web/handle.go:42 +0x2
+",
+        frame: ("github.com/shop/web/handle.go", "github.com/shop/web.handle"),
+    },
+    Sample {
+        name: "go, built in the image's GOPATH",
+        kind: "panic",
+        stack: "main.main()\n\t/go/src/app/main.go:17 +0x1d\n",
+        frame: ("/go/src/app/main.go", "main.main"),
+    },
+    Sample {
+        name: "python, exception group",
+        kind: "ExceptionGroup",
+        stack: "  + Exception Group Traceback (most recent call last):
+  |   File \"/app/shop/group.py\", line 17, in gather
+  |     raise ExceptionGroup(\"x\", errors)
+  | ExceptionGroup: x (2 sub-exceptions)
+",
+        frame: ("/app/shop/group.py", "gather"),
+    },
     Sample {
         name: ".net",
         kind: "System.InvalidOperationException",
@@ -233,6 +263,10 @@ const GOLDEN: &[&str] = &[
     "err:59a934db37145c8e",
     "err:94e6a15cd3d2d443",
     "err:71e111646fb2ea3a",
+    "err:9d08c30d87a7d1a0",
+    "err:3577eecfe822dbed",
+    "err:0c728421232697a1",
+    "err:48673824844cabf4",
     "err:1766498f2c8fbf44",
     "err:f7b35012413e2a68",
     "err:8cb6d39cd7083511",

@@ -1,88 +1,9 @@
-//! Finds the frame of a stack trace that an error belongs to.
-//!
-//! Reads what the runtimes of Python, Java (and other JVM languages), JavaScript (V8, Firefox, Safari), Go, Rust, .NET, Ruby and
-//! PHP print. Every line is read by itself, but for Go and Rust, which put the place on the line after the function.
+//! What one line of a stack trace says.
 
-/// A frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Frame<'s> {
-    /// As printed; a class file's name in Java.
-    pub(super) file: &'s str,
-    pub(super) function: &'s str,
-    language: Language,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Language {
-    Python,
-    Jvm,
-    JavaScript,
-    Go,
-    Rust,
-    DotNet,
-    Ruby,
-    Php,
-}
-
-/// Of a long stack, so much of its beginning and of its end is read: the error is at one of them.
-const STACK_BYTES_EACH_END: usize = 32 * 1024;
-
-/// The frame nearest to the error that is no library's, or the nearest one if all are; None if no frame is recognised.
-pub(super) fn nearest(stack: &str) -> Option<Frame<'_>> {
-    let mut nearest = None;
-    let mut nearest_own = None;
-    for frame in frames(stack) {
-        if frame.language == Language::Python {
-            // The most recent call comes last.
-            nearest = Some(frame);
-            if is_own(&frame) {
-                nearest_own = Some(frame);
-            }
-            continue;
-        }
-        if is_own(&frame) {
-            return Some(frame);
-        }
-        nearest = nearest.or(Some(frame));
-    }
-    nearest_own.or(nearest)
-}
-
-fn frames(stack: &str) -> impl Iterator<Item = Frame<'_>> {
-    let mut pending = None;
-    both_ends(stack).into_iter().flat_map(str::lines).flat_map(move |line| frames_of(line, &mut pending))
-}
-
-fn both_ends(stack: &str) -> [&str; 2] {
-    if stack.len() <= 2 * STACK_BYTES_EACH_END {
-        return [stack, ""];
-    }
-    let head = stack.floor_char_boundary(STACK_BYTES_EACH_END);
-    let tail = stack.ceil_char_boundary(stack.len() - STACK_BYTES_EACH_END);
-    [&stack[..head], &stack[tail..]]
-}
-
-/// The frames that a line makes known: a function that waited for its place, and the line's own.
-///
-/// `pending` is a function whose place may be on the next line.
-fn frames_of<'s>(line: &'s str, pending: &mut Option<Frame<'s>>) -> impl Iterator<Item = Frame<'s>> + use<'s> {
-    let waiting = pending.take();
-    if let Some(file) = place_line(line)
-        && let Some(function) = waiting
-    {
-        return [Some(Frame { file, ..function }), None].into_iter().flatten();
-    }
-    // A Rust function without a place is a frame all the same; what only might have been a Go function is none.
-    let waited = waiting.filter(|frame| frame.language == Language::Rust);
-    let own = one_line(line);
-    if own.is_none() {
-        *pending = function_line(line);
-    }
-    [waited, own].into_iter().flatten()
-}
+use super::{Frame, Language};
 
 /// `\t/app/cart.go:17 +0x1d`, `             at ./src/cart.rs:17:5`: the file.
-fn place_line(line: &str) -> Option<&str> {
+pub(super) fn place_line(line: &str) -> Option<&str> {
     if !line.starts_with(char::is_whitespace) {
         return None;
     }
@@ -94,7 +15,7 @@ fn place_line(line: &str) -> Option<&str> {
 }
 
 /// `main.(*Cart).Add(0xc0000b2000, ...)`, `created by main.main in goroutine 1`, `   1: shop::cart::add`
-fn function_line(line: &str) -> Option<Frame<'_>> {
+pub(super) fn function_line(line: &str) -> Option<Frame<'_>> {
     let trimmed = line.trim();
     if let Some((number, function)) = trimmed.split_once(": ")
         && !number.is_empty()
@@ -116,8 +37,9 @@ fn function_line(line: &str) -> Option<Frame<'_>> {
 }
 
 /// A frame that stands on one line.
-fn one_line(line: &str) -> Option<Frame<'_>> {
-    let line = line.trim();
+pub(super) fn one_line(line: &str) -> Option<Frame<'_>> {
+    // Python draws a bar before what is in a group of exceptions.
+    let line = line.trim().trim_start_matches("| ").trim_start();
     python(line).or_else(|| php(line)).or_else(|| ruby(line)).or_else(|| at(line)).or_else(|| firefox(line))
 }
 
@@ -223,103 +145,3 @@ fn without_one_position(place: &str) -> &str {
         _ => place,
     }
 }
-
-/// Whether a frame is the service's own code, as far as its name and place tell.
-fn is_own(frame: &Frame<'_>) -> bool {
-    let (file, function) = (frame.file, frame.function);
-    let in_folder = |folders: &[&str]| folders.iter().any(|folder| file.contains(folder));
-    let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| function.starts_with(prefix));
-    let foreign = match frame.language {
-        Language::Python => {
-            in_folder(&["site-packages/", "dist-packages/", "/lib/python", "\\lib\\", "\\Lib\\"])
-                || file.starts_with('<')
-        }
-        Language::Jvm => begins(JVM_LIBRARIES),
-        Language::JavaScript => {
-            in_folder(&["node_modules/", "node_modules\\", "node:", "webpack/runtime", "-extension://"])
-                || file.starts_with("internal/")
-                || matches!(file, "native" | "<anonymous>")
-        }
-        Language::Go => {
-            in_folder(&["/go/src/", "/go/pkg/mod/", "/vendor/", "/libexec/src/"]) || begins(&["runtime.", "panic"])
-        }
-        Language::Rust => {
-            in_folder(&["/rustc/", ".cargo/registry/", ".cargo/git/", "/rust/deps/"]) || begins(RUST_LIBRARIES)
-        }
-        Language::DotNet => begins(&["System.", "Microsoft.", "Newtonsoft.", "Npgsql.", "Grpc.", "MediatR.", "Polly."]),
-        Language::Ruby => in_folder(&["/gems/", "/lib/ruby/", "<internal:"]),
-        Language::Php => in_folder(&["/vendor/", "[internal function]"]),
-    };
-    !foreign && !file.starts_with("/usr/lib/") && !file.starts_with("/usr/local/lib/")
-}
-
-const JVM_LIBRARIES: &[&str] = &[
-    "java.",
-    "javax.",
-    "jakarta.",
-    "jdk.",
-    "sun.",
-    "com.sun.",
-    "kotlin.",
-    "kotlinx.",
-    "scala.",
-    "groovy.",
-    "clojure.",
-    "org.springframework.",
-    "org.apache.",
-    "org.hibernate.",
-    "org.eclipse.",
-    "org.jboss.",
-    "org.postgresql.",
-    "com.mysql.",
-    "com.google.common.",
-    "com.fasterxml.",
-    "com.zaxxer.",
-    "com.netflix.",
-    "io.netty.",
-    "io.grpc.",
-    "io.micrometer.",
-    "io.opentelemetry.",
-    "io.quarkus.",
-    "io.vertx.",
-    "io.micronaut.",
-    "reactor.",
-    "akka.",
-    "okhttp3.",
-    "retrofit2.",
-    "org.junit.",
-    "android.",
-    "androidx.",
-    "dalvik.",
-];
-
-const RUST_LIBRARIES: &[&str] = &[
-    "std::",
-    "core::",
-    "alloc::",
-    "<std::",
-    "<core::",
-    "<alloc::",
-    "<F as core::",
-    "<T as core::",
-    "__rust",
-    "rust_begin_unwind",
-    "_start",
-    "__libc_start",
-    "main",
-    "tokio::",
-    "<tokio::",
-    "futures",
-    "<futures",
-    "anyhow::",
-    "<anyhow::",
-    "backtrace::",
-    "tracing",
-    "<tracing",
-    "hyper::",
-    "<hyper::",
-    "axum::",
-    "<axum::",
-    "tower::",
-    "<tower::",
-];
