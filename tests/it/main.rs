@@ -17,6 +17,9 @@ mod kill;
 mod otlp_rules;
 mod start;
 
+// Real clients.
+mod sdk;
+
 // From live segments to sorted files, exactly once; and the upkeep of what is there.
 mod compaction;
 

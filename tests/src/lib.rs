@@ -2,8 +2,11 @@
 
 mod binary;
 mod client;
+mod later;
+pub mod programs;
 mod world;
 
 pub use binary::Binary;
 pub use client::{Client, Reply, eventually};
+pub use later::LaterClock;
 pub use world::World;

@@ -1,18 +1,24 @@
 //! A whole Plimsoll in this process, on ports and in a folder of its own.
 
+use std::fs::{self, File};
+use std::io;
 use std::ops::Deref;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use local::serve::{ServeConfig, Server};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::Client;
+use crate::{Client, LaterClock};
 
 /// Stops, and takes its data with it, when dropped.
 pub struct World {
     client: Client,
     server: Option<Server>,
     config: ServeConfig,
+    clock: Arc<LaterClock>,
     runtime: Runtime,
     data: TempDir,
 }
@@ -26,7 +32,13 @@ impl World {
     pub fn start_with(set: impl FnOnce(&mut ServeConfig)) -> Self {
         let data = TempDir::new().expect("a temporary folder");
         let any_port = "127.0.0.1:0".parse().expect("an address");
-        let mut config = ServeConfig { otlp_listen: any_port, listen: any_port, ..ServeConfig::new(data.path()) };
+        let clock = Arc::new(LaterClock::default());
+        let mut config = ServeConfig {
+            otlp_listen: any_port,
+            listen: any_port,
+            clock: Arc::clone(&clock) as Arc<dyn clock::Clock>,
+            ..ServeConfig::new(data.path())
+        };
         set(&mut config);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -36,7 +48,7 @@ impl World {
             .expect("a runtime");
         let server = runtime.block_on(Server::start(config.clone())).expect("the server starts");
         let client = Client::new(server.credentials().clone());
-        Self { client, server: Some(server), config, runtime, data }
+        Self { client, server: Some(server), config, clock, runtime, data }
     }
 
     /// Stops as on Ctrl-C and starts again on the same data.
@@ -53,7 +65,13 @@ impl World {
         }
     }
 
-    pub fn data(&self) -> &std::path::Path {
+    /// Time passes: the server's clock jumps ahead, and what lies in its object store is so much older.
+    pub fn let_pass(&self, time: Duration) {
+        self.clock.jump(time);
+        age(&self.data.path().join("objects"), time).expect("nobody else writes to the folder");
+    }
+
+    pub fn data(&self) -> &Path {
         self.data.path()
     }
 
@@ -73,4 +91,14 @@ impl Drop for World {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Files that vanish meanwhile need not get older.
+fn age(path: &Path, by: Duration) -> io::Result<()> {
+    let changed = if path.is_dir() {
+        fs::read_dir(path)?.try_for_each(|entry| age(&entry?.path(), by))
+    } else {
+        File::open(path).and_then(|file| file.set_modified(file.metadata()?.modified()? - by))
+    };
+    changed.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
