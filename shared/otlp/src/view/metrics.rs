@@ -366,3 +366,48 @@ impl<'a> Exemplar<'a> {
         Ok(exemplar)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(number: u8, content: &[u8]) -> Vec<u8> {
+        [&[number << 3 | 2, content.len() as u8][..], content].concat()
+    }
+
+    fn eight(number: u8, value: u64) -> Vec<u8> {
+        [&[number << 3 | 1][..], &value.to_le_bytes()].concat()
+    }
+
+    #[test]
+    fn repeated_numbers_are_read_packed_and_one_by_one() {
+        let bits = 1.5f64.to_bits();
+        let packed = [message(6, &[1u64.to_le_bytes(), 2u64.to_le_bytes()].concat()), message(7, &bits.to_le_bytes())];
+        let single = [eight(6, 1), eight(7, bits), eight(6, 2)];
+        for wire in [packed.concat(), single.concat(), [&single[0][..], &packed[1], &single[2]].concat()] {
+            let mut point = Point::default();
+            point.read(MetricType::Histogram, &wire).expect("valid");
+            assert_eq!((&point.bucket_counts[..], &point.explicit_bounds[..]), (&[1, 2][..], &[1.5][..]));
+        }
+        // Offset -1, counts 300 and 1, the second one merged in from another message.
+        let wire = [message(8, &[0x08, 0x01, 0x12, 0x02, 0xac, 0x02]), message(8, &[0x10, 0x01])].concat();
+        let mut point = Point::default();
+        point.read(MetricType::ExponentialHistogram, &wire).expect("valid");
+        assert_eq!(point.positive, Some(Buckets { offset: -1, counts: vec![300, 1] }));
+        let refused = |kind, wire: &[u8]| Point::default().read(kind, wire).is_err();
+        assert!(refused(MetricType::Histogram, &message(6, &[0; 7])), "no whole numbers");
+        assert!(refused(MetricType::ExponentialHistogram, &message(8, &message(2, &[0x80]))), "no whole number");
+    }
+
+    #[test]
+    fn of_several_kinds_of_data_the_last_counts_and_the_same_kind_is_merged() {
+        let point = || message(1, &[]);
+        let wire =
+            [message(5, &point()), message(7, &[point(), vec![0x10, 2, 0x18, 1]].concat()), message(7, &point())];
+        let metric = Metric::read(&wire.concat()).map(|metric| (metric.kind, metric.points.len(), metric.is_monotonic));
+        assert_eq!(metric, Ok((Some(MetricType::Sum), 2, true)));
+        let back = [&wire[1][..], &wire[0]].concat();
+        let metric = Metric::read(&back).expect("valid");
+        assert_eq!((metric.kind, metric.points.len(), metric.aggregation_temporality), (Some(MetricType::Gauge), 1, 0));
+    }
+}
