@@ -19,11 +19,13 @@ pub async fn fetch_segment(store: &dyn ObjectStore, segment: &Segment) -> Result
         object_store::Error::NotFound { .. } => ObjectError::Missing { key: key.clone() },
         source => ObjectError::Unavailable { key: key.clone(), source },
     };
-    let bytes = store.get(&key).await.map_err(unavailable)?.bytes().await.map_err(unavailable)?;
+    let found = store.get(&key).await.map_err(unavailable)?;
     let damaged = |what| ObjectError::Damaged { key: key.clone(), what };
-    if bytes.len() as u64 != segment.bytes {
-        return Err(damaged(format!("{} bytes instead of {}", bytes.len(), segment.bytes)));
+    // Before its bytes are read: something else may lie there, of any length.
+    if found.meta.size != segment.bytes {
+        return Err(damaged(format!("{} bytes instead of {}", found.meta.size, segment.bytes)));
     }
+    let bytes = found.bytes().await.map_err(unavailable)?;
     if checksum(&bytes) != segment.checksum {
         return Err(damaged("its checksum is not the recorded one".to_owned()));
     }

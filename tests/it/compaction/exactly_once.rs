@@ -50,6 +50,9 @@ async fn the_same_on_sqlite_and_disk_and_another_library_reads_it() {
     }
     world.drain().await;
     assert_eq!(world.in_table().await, exactly_once(&rows));
+    let did = world.maintain(&world.app()).await;
+    assert_eq!(did.failed, Vec::<&str>::new());
+    assert_eq!(world.in_table().await, exactly_once(&rows));
     // By the library alone, over the folder as any engine sees it.
     let table = deltalake::open_table(url.join("shop/otel_logs_and_spans/").expect("a url")).await.expect("a table");
     let state = table.snapshot().expect("a snapshot");

@@ -8,7 +8,7 @@ use compact::{DaysAtOnce, Outcome, Pace};
 use lake::{APP_COMPACT, APP_MERGE, Commit, CommitKind, DeltaLogs, LogOpener};
 use objects::Roots;
 
-use super::stores::{Fault, Faults};
+use super::stores::{Effect, Fault, Faults};
 use super::world::{DAY, MINUTE, NOON, Row, World, exactly_once};
 
 /// Some rows that a first worker committed, and some that are live.
@@ -42,18 +42,18 @@ async fn check_after(world: &World, rows: &[Row], what: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn compaction_survives_every_fault_at_every_step() {
     let (world, _) = half_done().await;
-    let faults = Faults::new(usize::MAX, Fault::FailBefore);
+    let faults = Faults::none();
     let outcome = world.compact(&world.faulty_app(&faults)).await;
     assert!(matches!(outcome, Outcome::Done(done) if done.commits == 1), "{outcome:?}");
-    let n_calls = faults.calls();
-    assert!(n_calls > 20, "{n_calls}");
-    for at in 0..n_calls {
-        for fault in Fault::ALL {
+    let calls = faults.calls();
+    assert!(calls.len() > 20, "{}", calls.len());
+    for (at, effect) in calls.into_iter().enumerate() {
+        for fault in Fault::of(effect) {
             let (world, rows) = half_done().await;
-            let faults = Faults::new(at, fault);
+            let faults = Faults::new(at, *fault);
             let app = world.faulty_app(&faults);
             faults.run(world.compact(&app)).await;
-            check_after(&world, &rows, &format!("{fault:?} at call {at} of {n_calls}")).await;
+            check_after(&world, &rows, &format!("{fault:?} at call {at}")).await;
         }
     }
 }
@@ -67,12 +67,12 @@ async fn the_first_commit_survives_every_fault_at_every_step() {
         (world, rows)
     };
     let (world, _) = begin().await;
-    let faults = Faults::new(usize::MAX, Fault::FailBefore);
+    let faults = Faults::none();
     world.compact(&world.faulty_app(&faults)).await;
-    for at in 0..faults.calls() {
-        for fault in Fault::ALL {
+    for (at, effect) in faults.calls().into_iter().enumerate() {
+        for fault in Fault::of(effect) {
             let (world, rows) = begin().await;
-            let faults = Faults::new(at, fault);
+            let faults = Faults::new(at, *fault);
             let app = world.faulty_app(&faults);
             faults.run(world.compact(&app)).await;
             check_after(&world, &rows, &format!("{fault:?} at call {at}")).await;
@@ -100,18 +100,18 @@ async fn upkeep_survives_every_fault_at_every_step() {
         compact::maintain(app, &world.table, Pace::Drain, DaysAtOnce::Few, world.deadline()).await
     };
     let (world, _) = many_files().await;
-    let faults = Faults::new(usize::MAX, Fault::FailBefore);
+    let faults = Faults::none();
     let did = upkeep(&world, &world.faulty_app(&faults)).await.expect("kept up");
     assert_eq!(did.merges, 2, "a merge per signal");
-    let n_calls = faults.calls();
-    // Every third step here, another third in each run of another fault: the steps are many and alike.
-    for (offset, fault) in Fault::ALL.into_iter().enumerate() {
-        for at in (offset % 3..n_calls).step_by(3) {
+    // Every write, and every fourth read: reads are many and alike.
+    let calls = faults.calls().into_iter().enumerate();
+    for (at, effect) in calls.filter(|(at, effect)| *effect == Effect::Writes || at % 4 == 0) {
+        for fault in Fault::of(effect) {
             let (world, rows) = many_files().await;
-            let faults = Faults::new(at, fault);
+            let faults = Faults::new(at, *fault);
             let app = world.faulty_app(&faults);
             let _ = faults.run(upkeep(&world, &app)).await;
-            let what = format!("{fault:?} at call {at} of {n_calls}");
+            let what = format!("{fault:?} at call {at}");
             check_after(&world, &rows, &what).await;
             world.advance(Duration::from_secs(150));
             let did = upkeep(&world, &world.app()).await.expect("kept up");

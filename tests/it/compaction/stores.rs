@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future::pending;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -86,6 +86,13 @@ impl ObjectStore for AgedStore {
     }
 }
 
+/// Whether a call changes anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    Reads,
+    Writes,
+}
+
 /// What happens at the chosen call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -93,20 +100,24 @@ pub(super) enum Fault {
     FailBefore,
     /// It takes effect, and its caller is told that it failed.
     LoseReply,
-    /// Its caller dies before it.
-    DieBefore,
-    /// It takes effect, and its caller dies.
+    /// It takes effect, and its caller dies. (To die before it is to die after the one before.)
     DieAfter,
 }
 
 impl Fault {
-    pub(super) const ALL: [Fault; 4] = [Fault::FailBefore, Fault::LoseReply, Fault::DieBefore, Fault::DieAfter];
+    /// Those that differ for a call: a read has no effect that could be lost.
+    pub(super) fn of(effect: Effect) -> &'static [Fault] {
+        match effect {
+            Effect::Reads => &[Fault::FailBefore],
+            Effect::Writes => &[Fault::FailBefore, Fault::LoseReply, Fault::DieAfter],
+        }
+    }
 }
 
 /// Counts every outside call of one worker and bends one of them.
 #[derive(Debug)]
 pub(super) struct Faults {
-    calls: AtomicUsize,
+    calls: Mutex<Vec<Effect>>,
     at: usize,
     fault: Fault,
     dead: AtomicBool,
@@ -116,11 +127,17 @@ pub(super) struct Faults {
 impl Faults {
     /// At call number `at`, counted from 0.
     pub(super) fn new(at: usize, fault: Fault) -> Arc<Self> {
-        Arc::new(Self { calls: AtomicUsize::new(0), at, fault, dead: AtomicBool::new(false), died: Notify::new() })
+        Arc::new(Self { calls: Mutex::default(), at, fault, dead: AtomicBool::new(false), died: Notify::new() })
     }
 
-    pub(super) fn calls(&self) -> usize {
-        self.calls.load(Ordering::SeqCst)
+    /// None fails.
+    pub(super) fn none() -> Arc<Self> {
+        Self::new(usize::MAX, Fault::FailBefore)
+    }
+
+    /// Every call so far.
+    pub(super) fn calls(&self) -> Vec<Effect> {
+        self.calls.lock().expect("lock").clone()
     }
 
     /// Runs a worker to its end, or to its death.
@@ -139,19 +156,24 @@ impl Faults {
 
     async fn around<T, E>(
         &self,
+        effect: Effect,
         call: impl Future<Output = std::result::Result<T, E>>,
         error: impl FnOnce() -> E,
     ) -> std::result::Result<T, E> {
         if self.dead.load(Ordering::SeqCst) {
             pending::<()>().await;
         }
-        if self.calls.fetch_add(1, Ordering::SeqCst) != self.at {
+        let at = {
+            let mut calls = self.calls.lock().expect("lock");
+            calls.push(effect);
+            calls.len() - 1
+        };
+        if at != self.at {
             return call.await;
         }
         match self.fault {
             Fault::FailBefore => Err(error()),
             Fault::LoseReply => call.await.and_then(|_| Err(error())),
-            Fault::DieBefore => self.die().await,
             Fault::DieAfter => {
                 let _ = call.await;
                 self.die().await
@@ -180,15 +202,15 @@ impl fmt::Display for FaultyStore {
 #[async_trait]
 impl ObjectStore for FaultyStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
-        self.faults.around(self.inner.put_opts(location, payload, opts), store_error).await
+        self.faults.around(Effect::Writes, self.inner.put_opts(location, payload, opts), store_error).await
     }
 
     async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
-        self.faults.around(self.inner.put_multipart_opts(location, opts), store_error).await
+        self.faults.around(Effect::Writes, self.inner.put_multipart_opts(location, opts), store_error).await
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.faults.around(self.inner.get_opts(location, options), store_error).await
+        self.faults.around(Effect::Reads, self.inner.get_opts(location, options), store_error).await
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
@@ -200,7 +222,7 @@ impl ObjectStore for FaultyStore {
                     let location = location?;
                     let one = futures::stream::once(futures::future::ready(Ok(location.clone()))).boxed();
                     let delete = async { inner.delete_stream(one).try_collect::<Vec<_>>().await };
-                    faults.around(delete, store_error).await?;
+                    faults.around(Effect::Writes, delete, store_error).await?;
                     Ok(location)
                 }
             })
@@ -211,17 +233,17 @@ impl ObjectStore for FaultyStore {
         let (listing, faults) = (self.inner.list(prefix), Arc::clone(&self.faults));
         let gated = async move {
             let all = async { listing.try_collect::<Vec<_>>().await };
-            faults.around(all, store_error).await
+            faults.around(Effect::Reads, all, store_error).await
         };
         futures::stream::once(gated).map_ok(|all| futures::stream::iter(all.into_iter().map(Ok))).try_flatten().boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.faults.around(self.inner.list_with_delimiter(prefix), store_error).await
+        self.faults.around(Effect::Reads, self.inner.list_with_delimiter(prefix), store_error).await
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.faults.around(self.inner.copy_opts(from, to, options), store_error).await
+        self.faults.around(Effect::Writes, self.inner.copy_opts(from, to, options), store_error).await
     }
 }
 
@@ -238,11 +260,11 @@ fn items_error() -> StoreError {
 #[async_trait]
 impl ItemStore for FaultyItems {
     async fn get(&self, key: &ItemKey) -> std::result::Result<Option<Item>, StoreError> {
-        self.faults.around(self.inner.get(key), items_error).await
+        self.faults.around(Effect::Reads, self.inner.get(key), items_error).await
     }
 
     async fn write(&self, operation: Operation) -> std::result::Result<u64, StoreError> {
-        self.faults.around(self.inner.write(operation), items_error).await
+        self.faults.around(Effect::Writes, self.inner.write(operation), items_error).await
     }
 
     async fn query(
@@ -252,10 +274,10 @@ impl ItemStore for FaultyItems {
         after: Option<&str>,
         limit: usize,
     ) -> std::result::Result<Page, StoreError> {
-        self.faults.around(self.inner.query(partition, range, after, limit), items_error).await
+        self.faults.around(Effect::Reads, self.inner.query(partition, range, after, limit), items_error).await
     }
 
     async fn transact(&self, operations: Vec<Operation>) -> std::result::Result<(), StoreError> {
-        self.faults.around(self.inner.transact(operations), items_error).await
+        self.faults.around(Effect::Writes, self.inner.transact(operations), items_error).await
     }
 }

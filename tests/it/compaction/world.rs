@@ -49,6 +49,12 @@ pub(super) struct World {
 }
 
 impl World {
+    pub(super) async fn of(table: TableName) -> Self {
+        let mut world = Self::new().await;
+        world.table.table = table;
+        world
+    }
+
     pub(super) async fn new() -> Self {
         let clock = Arc::new(ManualClock::new(NOON));
         let items = Arc::new(MemoryItems::new(clock.clone()));
@@ -122,9 +128,13 @@ impl World {
     /// Lands and records a segment of these rows, as ingest does, and says that the table is due. The body is new each
     /// time.
     pub(super) async fn send(&self, rows: &[Row]) -> Segment {
+        self.send_batch(&batch(&self.table, rows)).await
+    }
+
+    pub(super) async fn send_batch(&self, batch: &RecordBatch) -> Segment {
         let body = self.bodies.fetch_add(1, Ordering::SeqCst);
         let hash = BodyHash::from_bytes((u128::from(body) << 64 | 7).to_be_bytes());
-        let segment = self.land(rows, &hash).await;
+        let segment = self.land_batch(batch, &hash).await;
         let recorded = self.ledger().record(&self.table, &segment, &[hash]).await.expect("recorded");
         assert_eq!(recorded, Recorded::Live);
         self.ledger().put_due(&self.table).await.expect("due");
@@ -132,8 +142,12 @@ impl World {
     }
 
     pub(super) async fn land(&self, rows: &[Row], hash: &BodyHash) -> Segment {
-        let batch = batch(&self.table, rows);
-        let bytes = rows::segment::write(&batch, &[*hash]).expect("a segment");
+        self.land_batch(&batch(&self.table, rows), hash).await
+    }
+
+    pub(super) async fn land_batch(&self, batch: &RecordBatch, hash: &BodyHash) -> Segment {
+        let bytes = rows::segment::write(batch, &[*hash]).expect("a segment");
+        let all_times = times(std::slice::from_ref(batch));
         let id = SegmentId::new(hash, &RandomIds.fresh());
         let key = landing_key(self.table.table, self.clock.now(), &id);
         let root = Roots::new(self.store.clone(), self.url.clone()).open(&self.table.project);
@@ -143,9 +157,9 @@ impl World {
             key: key.to_string(),
             bytes: bytes.len() as u64,
             checksum: checksum(&bytes),
-            rows: rows.len() as u64,
-            time_min: rows.iter().map(|row| row.at).min().expect("rows"),
-            time_max: rows.iter().map(|row| row.at).max().expect("rows"),
+            rows: batch.num_rows() as u64,
+            time_min: *all_times.iter().min().expect("rows"),
+            time_max: *all_times.iter().max().expect("rows"),
             recorded_at: self.clock.now(),
             format: Segment::FORMAT,
         }

@@ -6,7 +6,7 @@
 pub(crate) mod days;
 mod kway;
 mod landing;
-mod log;
+pub(crate) mod log;
 mod merge;
 pub mod plan;
 mod retention;

@@ -17,7 +17,8 @@ use model::{DueRule, Micros, TableId};
 
 pub(crate) use self::held::{Held, Taking};
 use self::open::{Opened, open};
-use crate::{App, Deadline, PassError};
+use crate::handle::chain;
+use crate::{App, Deadline, PassError, maintain};
 
 /// What came of a turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,8 +58,24 @@ pub(crate) async fn run(app: &App, table: &TableId, due: DueRule, deadline: Dead
         Taking::Busy { until } => return Ok(Pass::Busy { until }),
     };
     let worked = work(app, table, &mut held, due, deadline).await;
+    if let Ok(Pass::Done(done)) = &worked
+        && done.commits > 0
+    {
+        checkpoint(app, table, &mut held).await;
+    }
     held.release().await;
     worked
+}
+
+/// Out of band: a failure is said and changes nothing of what was committed.
+async fn checkpoint(app: &App, table: &TableId, held: &mut Held<'_>) {
+    let written = async {
+        let Some(snapshot) = app.log(table).snapshot().await? else { return Ok(None) };
+        maintain::log::checkpoint(app, table, snapshot.version).await
+    };
+    if let Err(error) = held.while_renewing(written).await.and_then(|written| written) {
+        tracing::warn!(%table, error = %chain(&error), "no checkpoint was written; a later turn does it");
+    }
 }
 
 /// Steps 2 to 8, under the lease.
@@ -87,7 +104,7 @@ pub(crate) async fn work(
             if !is_time_up(app, deadline) {
                 continue;
             }
-            return Ok(Pass::Done(Done { left: app.ledger.read(table).await?.live.len(), ..done }));
+            return Ok(Pass::Done(Done { left: app.ledger.read(table).await?.unlisted().len(), ..done }));
         }
         clean::clean(app, table, &view).await;
         done.left = view.unlisted().len();
@@ -123,7 +140,7 @@ async fn nothing_to_do(app: &App, table: &TableId, due: DueRule) -> Result<Optio
 /// The attempt stays counted; the open batch is tried again, and voided in the end.
 fn failed_attempt(app: &App, table: &TableId, error: &PassError) {
     app.counters.add(crate::Counter::FailedAttempts, 1);
-    tracing::error!(%table, error = %crate::handle::chain(error), "a batch could not be built");
+    tracing::error!(%table, error = %chain(error), "a batch could not be built");
 }
 
 fn is_time_up(app: &App, deadline: Deadline) -> bool {

@@ -24,8 +24,10 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
+    /// What its rows take, not counting that several columns may lie in one buffer.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        self.rows.iter().map(|batch| batch.get_array_memory_size() as u64).sum()
+        let columns = self.rows.iter().flat_map(RecordBatch::columns);
+        columns.map(|column| column.to_data().get_slice_memory_size().unwrap_or(0) as u64).sum()
     }
 }
 

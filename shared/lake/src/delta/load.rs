@@ -15,7 +15,8 @@ use crate::log::{APP_COMPACT, APP_MERGE, APP_VOID, Snapshot};
 /// Up to so many new versions are followed entry by entry; beyond, the app versions are looked up afresh.
 const FOLLOW_MAX: u64 = 32;
 
-/// A loaded version, and the library's own state of it.
+/// A loaded version, and the library's own state of it. Cheap to clone.
+#[derive(Clone)]
 pub(super) struct Loaded {
     state: DeltaTableState,
     pub(super) snapshot: Snapshot,

@@ -78,9 +78,13 @@ impl DeltaLog {
 impl TableLog for DeltaLog {
     async fn snapshot(&self) -> Result<Option<Snapshot>, LogError> {
         let mut held = self.loaded.lock().await;
-        // Taken out: whatever goes wrong, nothing doubtful stays behind.
-        let newest = load::newest(&self.log_store, self.table, held.take()).await;
-        *held = newest.map_err(|source| self.unavailable("load its newest version", source))?;
+        match load::newest(&self.log_store, self.table, held.clone()).await {
+            Ok(newest) => *held = newest,
+            Err(source) => {
+                *held = None;
+                return Err(self.unavailable("load its newest version", source));
+            }
+        }
         Ok(held.as_ref().map(|loaded| loaded.snapshot.clone()))
     }
 
@@ -98,8 +102,14 @@ impl TableLog for DeltaLog {
     }
 
     async fn commit(&self, base: &Snapshot, commit: Commit) -> Result<(), LogError> {
-        let committed = commit::commit(&self.log_store, self.table, base, commit).await;
-        committed.map_err(|source| commit::classify(&self.name, base.version, source))
+        match commit::commit(&self.log_store, self.table, base, commit).await {
+            Ok(()) => Ok(()),
+            Err(source) => {
+                // What stands now is loaded from nothing but the store.
+                *self.loaded.lock().await = None;
+                Err(commit::classify(&self.name, base.version, source))
+            }
+        }
     }
 
     async fn removed(&self, base: &Snapshot) -> Result<Vec<RemovedFile>, LogError> {
