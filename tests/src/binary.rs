@@ -54,7 +54,8 @@ impl Binary {
         PathBuf::from(format!("/proc/{}/root{}", self.pid(), path.display()))
     }
 
-    fn start(mut command: Command, data: &Path) -> Self {
+    /// Starts what says on stdout where it listens, as `plimsoll serve` does, and waits until it has.
+    pub fn start(mut command: Command, data: &Path) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary starts");
         let lines = BufReader::new(child.stdout.take().expect("piped above"));
         let (mut otlp_url, mut api_url) = (None, None);

@@ -1,0 +1,62 @@
+//! `make bench`: what this build does on this machine, as a table for people and as JSON lines.
+//!
+//! Everything runs over loopback on a data folder of its own, ends by itself and takes its data with it. Numbers are
+//! reported, never asserted; but each section checks that what it measured was done (rows counted, answers not empty).
+//!
+//! - `payload`, `spans`: request bodies, generated once from a seed, kept in files
+//! - `start`, `decode`, `ingest`, `compaction`, `queries`: one section each
+//! - `load`: the load generator; `server`: a server that compacts only when asked; `process`: what `/proc` tells
+//! - `measure`: clock, medians, percentiles; `machine`: what it ran on; `report`: tables and JSON lines
+
+mod compaction;
+mod decode;
+mod ingest;
+mod load;
+mod machine;
+mod measure;
+mod payload;
+mod process;
+mod queries;
+mod report;
+mod server;
+mod spans;
+mod start;
+
+use std::path::{Path, PathBuf};
+
+use report::Report;
+
+/// In their order; arguments choose among them.
+const SECTIONS: [(&str, fn(&Bench, &mut Report)); 4] =
+    [("start", start::run), ("decode", decode::run), ("ingest", ingest::run), ("tables", compaction::run)];
+
+/// What every section needs.
+struct Bench {
+    /// Payload files, and data folders while they are in use.
+    folder: PathBuf,
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [command, data] = arguments.as_slice()
+        && command == server::COMMAND
+    {
+        return server::serve(Path::new(data));
+    }
+    if let Some(unknown) = arguments.iter().find(|name| SECTIONS.iter().all(|(section, _)| section != name)) {
+        let known: Vec<&str> = SECTIONS.iter().map(|(section, _)| *section).collect();
+        eprintln!("there is no section `{unknown}`; there are {}", known.join(", "));
+        std::process::exit(2);
+    }
+    let folder = std::env::var_os("PLIMSOLL_BENCH_FOLDER").map_or_else(|| "bench".into(), PathBuf::from);
+    std::fs::create_dir_all(&folder).expect("the bench folder can be made");
+    let bench = Bench { folder };
+    let mut report = Report::create(&bench.folder);
+    machine::describe(&bench, &mut report);
+    for (section, run) in SECTIONS {
+        if arguments.is_empty() || arguments.iter().any(|name| name == section) {
+            run(&bench, &mut report);
+        }
+    }
+    report.finish();
+}
