@@ -214,3 +214,61 @@ async fn two_workers_at_once_and_leases_that_run_out() {
     }
     check_after(&world, &rows, "four workers").await;
 }
+
+/// Workers of all kinds with faults, leases that run out under them, producers and a reader, all at once.
+async fn restless(seed: u64) {
+    let mut world = World::new().await;
+    world.settings.merge.fan_in = 3;
+    world.settings.checkpoint_commits = 3;
+    let world = Arc::new(world);
+    let mut workers = tokio::task::JoinSet::new();
+    for worker in 0..3 {
+        let world = Arc::clone(&world);
+        workers.spawn(async move {
+            for turn in 0..12 {
+                let faults = Faults::some(40, seed * 1_000 + worker * 100 + turn);
+                let app = world.faulty_app(&faults);
+                let work = async {
+                    let _ = world.compact(&app).await;
+                    let pace = if turn % 2 == 0 { Pace::Drain } else { Pace::Scheduled };
+                    let _ = compact::maintain(&app, &world.table, pace, DaysAtOnce::Few, world.deadline()).await;
+                };
+                faults.run(work).await;
+                // Every lease runs out now and then, under whoever holds it.
+                world.advance(Duration::from_secs(40));
+            }
+        });
+    }
+    let mut rows = Vec::new();
+    let mut old_snapshot = None;
+    for i in 0..24 {
+        let from = NOON - DAY - (i % 3) * MINUTE * 7;
+        let some = world.rows(4, from, MINUTE);
+        world.send(&some).await;
+        rows.extend(some);
+        assert_eq!(world.seen_by_reader().await, exactly_once(&rows), "seed {seed}, after {i} bodies");
+        // A reader that holds a snapshot from before sees the same, or starts over.
+        if let Some(seen) = world.seen_from(old_snapshot.as_ref()).await {
+            assert_eq!(seen, exactly_once(&rows), "seed {seed}, after {i} bodies, from an old snapshot");
+        }
+        if i % 3 == 0 {
+            old_snapshot = world.app().logs.open(&world.table).snapshot().await.expect("loaded");
+        }
+    }
+    while let Some(ended) = workers.join_next().await {
+        ended.expect("a worker");
+        assert_eq!(world.seen_by_reader().await, exactly_once(&rows), "seed {seed}");
+    }
+    check_after(&world, &rows, &format!("seed {seed}")).await;
+    let did = world.maintain(&world.app()).await;
+    assert_eq!(did.failed, Vec::<&str>::new(), "seed {seed}");
+    assert_eq!(world.in_table().await, exactly_once(&rows), "seed {seed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restless_world_stays_right() {
+    let first: u64 = std::env::var("PLIMSOLL_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    for seed in first..first + 6 {
+        restless(seed).await;
+    }
+}

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future::pending;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -114,12 +114,20 @@ impl Fault {
     }
 }
 
-/// Counts every outside call of one worker and bends one of them.
+/// Which calls are bent.
+#[derive(Debug)]
+enum Bent {
+    /// The one with this number.
+    One(usize, Fault),
+    /// One in so many, drawn from a seed.
+    Some { one_in: u64, drawn: AtomicU64 },
+}
+
+/// Counts every outside call of one worker and bends some of them.
 #[derive(Debug)]
 pub(super) struct Faults {
     calls: Mutex<Vec<Effect>>,
-    at: usize,
-    fault: Fault,
+    bent: Bent,
     dead: AtomicBool,
     died: Notify,
 }
@@ -127,12 +135,36 @@ pub(super) struct Faults {
 impl Faults {
     /// At call number `at`, counted from 0.
     pub(super) fn new(at: usize, fault: Fault) -> Arc<Self> {
-        Arc::new(Self { calls: Mutex::default(), at, fault, dead: AtomicBool::new(false), died: Notify::new() })
+        Self::with(Bent::One(at, fault))
     }
 
     /// None fails.
     pub(super) fn none() -> Arc<Self> {
-        Self::new(usize::MAX, Fault::FailBefore)
+        Self::with(Bent::One(usize::MAX, Fault::FailBefore))
+    }
+
+    /// One call in so many.
+    pub(super) fn some(one_in: u64, seed: u64) -> Arc<Self> {
+        Self::with(Bent::Some { one_in, drawn: AtomicU64::new(seed) })
+    }
+
+    fn with(bent: Bent) -> Arc<Self> {
+        Arc::new(Self { calls: Mutex::default(), bent, dead: AtomicBool::new(false), died: Notify::new() })
+    }
+
+    fn fault_at(&self, at: usize, effect: Effect) -> Option<Fault> {
+        match &self.bent {
+            Bent::One(chosen, fault) => (at == *chosen).then_some(*fault),
+            Bent::Some { one_in, drawn } => {
+                // Splitmix64.
+                let mut z = drawn.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::SeqCst);
+                z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+                z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+                z ^= z >> 31;
+                let kinds = Fault::of(effect);
+                (z % one_in == 0).then(|| kinds[(z >> 32) as usize % kinds.len()])
+            }
+        }
     }
 
     /// Every call so far.
@@ -168,10 +200,8 @@ impl Faults {
             calls.push(effect);
             calls.len() - 1
         };
-        if at != self.at {
-            return call.await;
-        }
-        match self.fault {
+        let Some(fault) = self.fault_at(at, effect) else { return call.await };
+        match fault {
             Fault::FailBefore => Err(error()),
             Fault::LoseReply => call.await.and_then(|_| Err(error())),
             Fault::DieAfter => {

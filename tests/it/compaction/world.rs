@@ -208,31 +208,38 @@ impl World {
         seen
     }
 
-    /// How often each row id is seen by a reader: one snapshot, then the ledger, then both together.
+    /// How often each row id is seen by a reader: a snapshot, then the ledger, then both together.
     pub(super) async fn seen_by_reader(&self) -> BTreeMap<String, usize> {
-        let roots = Roots::new(self.store.clone(), self.url.clone());
-        let root = roots.open(&self.table.project);
         for _ in 0..3 {
-            let snapshot = DeltaLogs::new(roots.clone()).open(&self.table).snapshot().await.expect("a snapshot");
-            let view = self.ledger().read(&self.table).await.expect("the ledger");
-            let (committed, voided) = snapshot.as_ref().map_or((0, 0), |s| (s.committed, s.voided));
-            if view.clean > committed {
-                continue;
+            let roots = Roots::new(self.store.clone(), self.url.clone());
+            let snapshot = DeltaLogs::new(roots).open(&self.table).snapshot().await.expect("a snapshot");
+            if let Some(seen) = self.seen_from(snapshot.as_ref()).await {
+                return seen;
             }
-            let mut seen = BTreeMap::new();
-            for file in snapshot.iter().flat_map(|snapshot| snapshot.files.iter()) {
-                count(&mut seen, &self.read_file(file).await);
-            }
-            for segment in view.uncommitted(committed, voided) {
-                let bytes = fetch_segment(root.store.as_ref(), &segment).await.expect("a segment");
-                let (batches, _) = rows::segment::read(bytes).expect("readable");
-                let batches: Vec<_> =
-                    batches.iter().map(|b| rows::conform(b, self.table.table).expect("conforms")).collect();
-                count(&mut seen, &batches);
-            }
-            return seen;
         }
         panic!("a reader starts over again and again");
+    }
+
+    /// The same from a snapshot that may be old; none: it is too old, and a reader starts over.
+    pub(super) async fn seen_from(&self, snapshot: Option<&Snapshot>) -> Option<BTreeMap<String, usize>> {
+        let view = self.ledger().read(&self.table).await.expect("the ledger");
+        let (committed, voided) = snapshot.map_or((0, 0), |s| (s.committed, s.voided));
+        if view.clean > committed {
+            return None;
+        }
+        let mut seen = BTreeMap::new();
+        for file in snapshot.iter().flat_map(|snapshot| snapshot.files.iter()) {
+            count(&mut seen, &self.read_file(file).await);
+        }
+        let root = Roots::new(self.store.clone(), self.url.clone()).open(&self.table.project);
+        for segment in view.uncommitted(committed, voided) {
+            let bytes = fetch_segment(root.store.as_ref(), &segment).await.expect("a segment");
+            let (batches, _) = rows::segment::read(bytes).expect("readable");
+            let conformed: Vec<_> =
+                batches.iter().map(|b| rows::conform(b, self.table.table).expect("conforms")).collect();
+            count(&mut seen, &conformed);
+        }
+        Some(seen)
     }
 
     pub(super) async fn read_file(&self, file: &DataFile) -> Vec<RecordBatch> {

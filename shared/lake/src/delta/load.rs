@@ -46,8 +46,10 @@ pub(super) async fn newest(
 async fn load(log_store: &LogStoreRef) -> DeltaResult<Option<DeltaTableState>> {
     match DeltaTableState::try_new(log_store, None).await {
         Ok(state) => Ok(Some(state)),
-        // The library says so of an empty listing; a second look tells "no table" from "a log that is damaged".
+        // The library says so of an empty listing. A second look tells "no table" from one that was created just now,
+        // and that from a log that is damaged.
         Err(DeltaTableError::NotATable(_)) if !log_store.is_delta_table_location().await? => Ok(None),
+        Err(DeltaTableError::NotATable(_)) => DeltaTableState::try_new(log_store, None).await.map(Some),
         Err(error) => Err(error),
     }
 }
