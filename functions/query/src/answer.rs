@@ -80,9 +80,11 @@ pub struct Statistics {
     pub rows: u64,
     /// Data files of the tables that the SQL names.
     pub files_considered: u64,
-    /// Those of which anything was looked at, be it the footer alone; the others were ruled out by the log.
+    /// Those whose footer or indexes were looked at; the others were ruled out by what the log says of them.
+    pub files_probed: u64,
+    /// Those of which rows were read.
     pub files_opened: u64,
-    /// Row groups of the opened files.
+    /// Row groups of the probed files.
     pub row_groups_considered: u64,
     /// Those of which rows were read.
     pub row_groups_opened: u64,
@@ -104,6 +106,7 @@ impl Statistics {
         Self {
             rows,
             files_considered: reading.files_considered,
+            files_probed: reading.files_probed,
             files_opened: reading.files_opened,
             row_groups_considered: reading.row_groups_considered,
             row_groups_opened: reading.row_groups_opened,

@@ -22,6 +22,8 @@ pub enum QueryError {
     SeveralStatements { count: usize },
     #[error("the SQL is {bytes} bytes long; the limit is {bytes_max}")]
     SqlTooLong { bytes: usize, bytes_max: usize },
+    #[error("the SQL has {operators} operators; the limit is {operators_max}")]
+    TooManyOperators { operators: usize, operators_max: usize },
     /// The statement, or a part of it, would write, name a file or change settings.
     #[error("{what} is not possible: queries only read")]
     ReadOnly { what: String },
@@ -130,6 +132,9 @@ impl From<QueryError> for ApiError {
             }
             QueryError::SqlTooLong { .. } => {
                 (ErrorCode::PayloadTooLarge, Some("send long lists as `params`".into()), None)
+            }
+            QueryError::TooManyOperators { .. } => {
+                (ErrorCode::PayloadTooLarge, Some("x IN (...) or x = ANY($list) is one operator".into()), None)
             }
             QueryError::ReadOnly { .. } => {
                 (ErrorCode::ReadOnly, Some("use SELECT, EXPLAIN, SHOW or DESCRIBE".into()), None)

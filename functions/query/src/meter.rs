@@ -25,7 +25,7 @@ pub(crate) struct Meter {
 struct Seen {
     files_considered: u64,
     /// By table and path.
-    files: HashMap<(TableName, String), OpenedFile>,
+    files: HashMap<(TableName, String), ProbedFile>,
     segments_considered: u64,
     segments_read: BTreeSet<String>,
     versions: BTreeMap<TableName, u64>,
@@ -33,7 +33,7 @@ struct Seen {
 }
 
 #[derive(Debug)]
-struct OpenedFile {
+struct ProbedFile {
     /// The bytes of each row group, ascending.
     row_groups: Vec<Range<u64>>,
     opened: BTreeSet<usize>,
@@ -43,6 +43,7 @@ struct OpenedFile {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reading {
     pub(crate) files_considered: u64,
+    pub(crate) files_probed: u64,
     pub(crate) files_opened: u64,
     pub(crate) row_groups_considered: u64,
     pub(crate) row_groups_opened: u64,
@@ -78,7 +79,7 @@ impl Meter {
     }
 
     /// A file whose footer was asked for.
-    pub(crate) fn file_opened(&self, table: TableName, path: &str, footer: &ParquetMetaData) {
+    pub(crate) fn file_probed(&self, table: TableName, path: &str, footer: &ParquetMetaData) {
         let row_groups = || {
             footer.row_groups().iter().map(|group| {
                 let chunks = || group.columns().iter().map(|column| column.byte_range());
@@ -89,7 +90,7 @@ impl Meter {
         let mut seen = self.seen();
         seen.files
             .entry((table, path.to_owned()))
-            .or_insert_with(|| OpenedFile { row_groups: row_groups().collect(), opened: BTreeSet::new() });
+            .or_insert_with(|| ProbedFile { row_groups: row_groups().collect(), opened: BTreeSet::new() });
     }
 
     /// Bytes of a file are read: true if they are rows, false if they are an index or a bloom filter.
@@ -120,7 +121,8 @@ impl Meter {
         let seen = self.seen();
         Reading {
             files_considered: seen.files_considered,
-            files_opened: seen.files.len() as u64,
+            files_probed: seen.files.len() as u64,
+            files_opened: seen.files.values().filter(|file| !file.opened.is_empty()).count() as u64,
             row_groups_considered: seen.files.values().map(|file| file.row_groups.len() as u64).sum(),
             row_groups_opened: seen.files.values().map(|file| file.opened.len() as u64).sum(),
             bytes_scanned: self.bytes.load(Ordering::Relaxed),

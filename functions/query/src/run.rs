@@ -56,7 +56,7 @@ impl SqlRequest {
 struct Query {
     project: ProjectId,
     sql: String,
-    statement: Statement,
+    params: Params,
     /// Rows at most, and the most that could have been asked for.
     limit: usize,
     limit_max: usize,
@@ -92,8 +92,8 @@ impl Query {
                 what: format!("`timeout_ms` is {timeout_ms}; it may be from 1 to {max}"),
             });
         }
-        let statement = parse(&request.sql, &request.params)?;
-        Ok(Self { project: project.clone(), sql: request.sql, statement, limit, limit_max, timeout_ms, began })
+        let SqlRequest { sql, params, .. } = request;
+        Ok(Self { project: project.clone(), sql, params, limit, limit_max, timeout_ms, began })
     }
 }
 
@@ -102,7 +102,8 @@ async fn answer(app: Arc<App>, query: Query, mut sink: Sink) -> Result<(Sink, Su
     let _place = app.admission.place(&query.project).await?;
     let within = Duration::from_millis(query.timeout_ms);
     let mut meter = Arc::new(Meter::new(app.settings.bytes_scanned_max));
-    let timed = tokio::time::timeout(within, attempts(&app, &query, &mut meter, &mut sink)).await;
+    let parsed = parse(&query.sql, &query.params)?;
+    let timed = tokio::time::timeout(within, attempts(&app, &query, &parsed, &mut meter, &mut sink)).await;
     let answered = timed.unwrap_or(Err(Limit::Time { timeout_ms: query.timeout_ms }.into()));
     let took = app.clock.uptime().saturating_sub(query.began);
     app.meters.ended(&query.project, outcome(&answered), took, &meter.reading());
@@ -127,6 +128,7 @@ fn outcome<T>(answered: &Result<T, QueryError>) -> Outcome {
 async fn attempts(
     app: &Arc<App>,
     query: &Query,
+    statement: &Statement,
     meter: &mut Arc<Meter>,
     sink: &mut Sink,
 ) -> Result<Summary, QueryError> {
@@ -137,7 +139,7 @@ async fn attempts(
             _ => (Freshness::Fresh, OnMissing::StartOver),
         };
         *meter = Arc::new(Meter::new(app.settings.bytes_scanned_max));
-        let answered = attempt(app, query, meter, freshness, on_missing, sink).await;
+        let answered = attempt(app, query, statement, meter, freshness, on_missing, sink).await;
         let vanished = answered.is_err() && meter.is_something_missing();
         if !vanished || !sink.can_restart() {
             return answered;
@@ -151,6 +153,7 @@ async fn attempts(
 async fn attempt(
     app: &Arc<App>,
     query: &Query,
+    statement: &Statement,
     meter: &Arc<Meter>,
     freshness: Freshness,
     on_missing: OnMissing,
@@ -171,7 +174,8 @@ async fn attempt(
         .sessions
         .open(Arc::clone(&tables), &app.settings, app.clock.now())
         .map_err(|e| QueryError::internal(e.to_string()))?;
-    let plan = plan(&session, query).await.map_err(|error| tables.take_failure().unwrap_or(error))?;
+    let plan =
+        plan(&session, query, statement.clone()).await.map_err(|error| tables.take_failure().unwrap_or(error))?;
     let planned = app.clock.uptime().saturating_sub(query.began);
 
     let rows = rows_into(app, query, &session, plan, sink).await?;
@@ -186,9 +190,13 @@ async fn attempt(
 }
 
 /// The physical plan, which only reads, of one row more than the limit.
-async fn plan(session: &SessionState, query: &Query) -> Result<Arc<dyn ExecutionPlan>, QueryError> {
+async fn plan(
+    session: &SessionState,
+    query: &Query,
+    statement: Statement,
+) -> Result<Arc<dyn ExecutionPlan>, QueryError> {
     let planning = |error: DataFusionError| QueryError::planning(error, &query.sql);
-    let plan = session.statement_to_plan(query.statement.clone()).await.map_err(planning)?;
+    let plan = session.statement_to_plan(statement).await.map_err(planning)?;
     check_reads_only(&plan)?;
     let plan = text_of_json(plan).and_then(|plan| limited(plan, query.limit)).map_err(planning)?;
     session.create_physical_plan(&plan).await.map_err(planning)

@@ -5,8 +5,8 @@ use std::future::Future;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
-/// Plans nest deeply, and recursion goes with them.
-const STACK_BYTES: usize = 8 << 20;
+/// Plans nest deeply, and recursion goes with them. Memory is taken only as far as a stack was ever used.
+const STACK_BYTES: usize = 64 << 20;
 
 /// A runtime that may be dropped anywhere.
 pub(crate) struct Workers {

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{Float64Type, SchemaRef};
 use serde_json::Value;
 
 use super::value::{As, quote, write_value};
@@ -18,14 +18,23 @@ pub(crate) fn write_json_rows(batch: &RecordBatch, first: &mut bool, out: &mut S
     }
 }
 
-/// The rows as values.
+/// The rows as values: what [`write_json_rows`] writes, with every bit of its numbers.
 pub(crate) fn json_rows(batch: &RecordBatch) -> Vec<Vec<Value>> {
-    let row = |row| {
-        let mut text = String::new();
-        write_row(batch, row, &mut text);
-        serde_json::from_str(&text).expect("written just above")
-    };
+    let row = |row| batch.columns().iter().map(|column| json_value(column.as_ref(), row)).collect();
     (0..batch.num_rows()).map(row).collect()
+}
+
+/// Reading a number back from text is not exact in serde_json.
+fn json_value(column: &dyn Array, row: usize) -> Value {
+    if let Some(doubles) = column.as_primitive_opt::<Float64Type>()
+        && doubles.is_valid(row)
+        && doubles.value(row).is_finite()
+    {
+        return doubles.value(row).into();
+    }
+    let mut text = String::new();
+    write_value(column, row, As::Json, &mut text);
+    serde_json::from_str(&text).expect("written just above")
 }
 
 fn write_row(batch: &RecordBatch, row: usize, out: &mut String) {

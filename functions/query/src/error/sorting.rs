@@ -32,6 +32,8 @@ pub(super) fn planning(error: DataFusionError, sql: &str) -> QueryError {
         | DataFusionError::NotImplemented(message)
         | DataFusionError::Execution(message) => semantic(message.clone(), position),
         DataFusionError::Configuration(message) => semantic(message.clone(), position),
+        // Planning reads nothing: what others say here, they say of the SQL; a regular expression, for instance.
+        DataFusionError::External(said) => semantic(said.to_string(), position),
         other => running_one(other, None),
     }
 }
@@ -49,6 +51,16 @@ pub(super) fn running(error: DataFusionError, settings: &Settings) -> QueryError
 fn running_one(error: &DataFusionError, settings: Option<&Settings>) -> QueryError {
     if let Some(limit) = limit_in(error) {
         return limit.into();
+    }
+    // DataFusion's words for a full spill folder, `DiskManager` in datafusion-execution: at times an error of its own, at
+    // times one of I/O.
+    if let Some(settings) = settings
+        && error.to_string().contains("disk space during the spilling process")
+    {
+        return Limit::Spill { bytes_max: settings.spill_bytes_max }.into();
+    }
+    if let Some(error) = chain(error).find(|error| error.is::<regex::Error>()) {
+        return semantic(error.to_string(), None);
     }
     match error {
         DataFusionError::Plan(message)
@@ -74,10 +86,6 @@ fn running_one(error: &DataFusionError, settings: Option<&Settings>) -> QueryErr
             other => QueryError::internal(other.to_string()),
         },
         DataFusionError::ResourcesExhausted(message) => match settings {
-            // DataFusion's words for a full spill folder, `DiskManager` in datafusion-execution.
-            Some(settings) if message.contains("disk space") => {
-                Limit::Spill { bytes_max: settings.spill_bytes_max }.into()
-            }
             Some(settings) => Limit::Memory { bytes_max: settings.memory_bytes }.into(),
             None => QueryError::internal(message.clone()),
         },
@@ -159,11 +167,18 @@ fn position_of(span: Span) -> Position {
 }
 
 fn semantic(message: String, position: Option<Position>) -> QueryError {
-    let message = message.trim_end_matches(" No function matches the given name and argument types '").to_owned();
+    // DataFusion puts what kind of error it is into the words, sometimes several times over.
+    let message =
+        ["Internal error: ", "Error during planning: ", "Execution error: ", "This feature is not implemented: "]
+            .iter()
+            .fold(message, |message, kind| message.replace(kind, ""));
     let (message, hint) = match message.split_once("\nDid you mean ") {
         Some((message, meant)) => (message.trim_end_matches('.').to_owned(), Some(format!("did you mean {meant}"))),
-        None if message.contains("not found") && message.contains("able '") => {
-            (message, Some("the tables are otel_logs_and_spans and otel_metrics".into()))
+        None if message.starts_with("table '") && message.contains("not found") => {
+            (message, Some("the tables are otel_logs_and_spans and otel_metrics".to_owned()))
+        }
+        None if message.starts_with("Cannot access field") => {
+            (message, Some("an attribute is attributes ->> 'key'".to_owned()))
         }
         None => (message, None),
     };

@@ -125,8 +125,13 @@ fn tau(mut x: f64) -> f64 {
 impl Sketch for Registers {
     type Column = Hashes;
 
+    /// Texts are hashed as views, however they are stored, so that sketches of them merge.
     fn value_type(given: &DataType) -> Result<DataType> {
-        Ok(given.clone())
+        Ok(match given {
+            DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
+            DataType::Dictionary(_, value) => Self::value_type(value)?,
+            other => other.clone(),
+        })
     }
 
     fn column(values: &ArrayRef) -> Result<Hashes> {
@@ -238,7 +243,7 @@ impl ScalarUDFImpl for DistinctCount {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Int64Array, StringArray, StringViewArray};
+    use arrow::array::{Int64Array, StringViewArray};
 
     use super::*;
 
@@ -264,13 +269,15 @@ mod tests {
     }
 
     #[test]
-    fn the_same_text_counts_once_however_it_is_stored() {
-        let plain: ArrayRef =
-            Arc::new(StringArray::from(vec![Some("a"), None, Some("a longer text than twelve bytes")]));
-        let view: ArrayRef = Arc::new(StringViewArray::from(vec!["a longer text than twelve bytes", "a"]));
-        let mut both = sketch_of(&plain);
-        both.merge(&sketch_of(&view).to_bytes().expect("bytes")).expect("merged");
-        assert_eq!(both.count(), 2);
+    fn texts_are_hashed_in_one_form_and_nulls_are_not_counted() {
+        for stored in [DataType::Utf8, DataType::LargeUtf8, DataType::Utf8View] {
+            let coded = DataType::Dictionary(Box::new(DataType::Int32), Box::new(stored.clone()));
+            assert_eq!(Registers::value_type(&stored).expect("texts count"), DataType::Utf8View);
+            assert_eq!(Registers::value_type(&coded).expect("texts count"), DataType::Utf8View);
+        }
+        let texts: ArrayRef =
+            Arc::new(StringViewArray::from(vec![Some("a"), None, Some("longer than twelve bytes"), Some("a")]));
+        assert_eq!(sketch_of(&texts).count(), 2);
     }
 
     #[test]

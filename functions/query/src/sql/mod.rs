@@ -5,6 +5,7 @@
 //! - `attributes`: `attributes ->> 'key'` for every key, promoted or not.
 //! - `json_text`: values of DataFusion's JSON type leave as text.
 //! - `lateral`: `LATERAL unnest(...)`.
+//! - `unnest_keys`: keys end at an unnest.
 //! - `types`: SQL type names as PostgreSQL means them.
 
 mod attributes;
@@ -14,6 +15,7 @@ mod params;
 mod parse;
 mod read_only;
 mod types;
+mod unnest_keys;
 
 pub(crate) use attributes::{AttributePlanner, ResolveAttributes, json_quote};
 pub(crate) use json_text::text_of_json;
@@ -22,3 +24,4 @@ pub use params::Params;
 pub(crate) use parse::parse;
 pub(crate) use read_only::check_reads_only;
 pub(crate) use types::PostgresTypes;
+pub(crate) use unnest_keys::UnnestKeys;

@@ -1,13 +1,16 @@
 //! SQL text to one statement, with its parameters bound as literals in the syntax tree: no text is ever pasted together.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, Statement as SqlStatement, TableFactor, Value, ValueWithSpan,
-    VisitMut, VisitorMut,
+    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, Ident, Select, SelectItem, SetExpr, Statement as SqlStatement,
+    TableFactor, Value, ValueWithSpan, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::Params;
 use crate::error::QueryError;
@@ -15,9 +18,16 @@ use crate::error::QueryError;
 /// Nesting beyond which a statement is refused.
 const DEPTH_MAX: usize = 64;
 
-/// The one statement of `sql`, which must be a reading one.
+/// Operators in a row make a tree as deep as the row is long, and not all who walk it mind their stack.
+const OPERATORS_MAX: usize = 2_000;
+
+/// The one statement of `sql`, which must be a reading one. To be called on a deep stack only.
 pub(crate) fn parse(sql: &str, params: &Params) -> Result<Statement, QueryError> {
     let dialect = PostgreSqlDialect {};
+    let operators = count_operators(sql, &dialect);
+    if operators > OPERATORS_MAX {
+        return Err(QueryError::TooManyOperators { operators, operators_max: OPERATORS_MAX });
+    }
     let mut statements = DFParserBuilder::new(sql)
         .with_dialect(&dialect)
         .with_recursion_limit(DEPTH_MAX)
@@ -33,14 +43,47 @@ pub(crate) fn parse(sql: &str, params: &Params) -> Result<Statement, QueryError>
     Ok(statement)
 }
 
+/// Whatever may stand in a row without end, other than lists. What does not tokenise is left to the parser's words.
+fn count_operators(sql: &str, dialect: &PostgreSqlDialect) -> usize {
+    let tokens = Tokenizer::new(dialect, sql).tokenize().unwrap_or_default();
+    let chains = |token: &&Token| match token {
+        Token::Word(word) => matches!(
+            word.keyword,
+            Keyword::AND
+                | Keyword::OR
+                | Keyword::NOT
+                | Keyword::IS
+                | Keyword::LIKE
+                | Keyword::ILIKE
+                | Keyword::SIMILAR
+                | Keyword::BETWEEN
+                | Keyword::COLLATE
+                | Keyword::UNION
+                | Keyword::EXCEPT
+                | Keyword::INTERSECT
+                | Keyword::JOIN
+        ),
+        Token::Whitespace(_) | Token::Number(_, _) | Token::SingleQuotedString(_) | Token::Placeholder(_) => false,
+        Token::Comma | Token::Period | Token::SemiColon | Token::LParen | Token::RParen => false,
+        _ => true,
+    };
+    tokens.iter().filter(chains).count()
+}
+
 /// Refuses early, by kind, what the check on the plan would refuse as well: planning such statements gives worse messages.
 fn check_reads(statement: &Statement) -> Result<(), QueryError> {
     let refused = |what: String| Err(QueryError::ReadOnly { what });
     match statement {
         Statement::Explain(explain) => check_reads(&explain.statement),
         Statement::Statement(sql) => match sql.as_ref() {
-            SqlStatement::Query(_)
-            | SqlStatement::Explain { .. }
+            SqlStatement::Query(query) => match query.body.as_ref() {
+                SetExpr::Insert(_) => refused("INSERT".into()),
+                SetExpr::Update(_) => refused("UPDATE".into()),
+                SetExpr::Delete(_) => refused("DELETE".into()),
+                SetExpr::Merge(_) => refused("MERGE".into()),
+                _ => Ok(()),
+            },
+            SqlStatement::Explain { .. }
             | SqlStatement::ExplainTable { .. }
             | SqlStatement::ShowVariable { .. }
             | SqlStatement::ShowTables { .. }
@@ -126,6 +169,11 @@ impl VisitorMut for Binder<'_> {
         ControlFlow::Continue(())
     }
 
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<QueryError> {
+        name_apart(&mut select.projection);
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<QueryError> {
         if let TableFactor::Function { name, args, with_ordinality, alias, .. } = factor
             && name.to_string().eq_ignore_ascii_case("unnest")
@@ -148,6 +196,30 @@ impl VisitorMut for Binder<'_> {
     }
 }
 
+/// Gives items that would have the same name names of their own, as their text has it: to DataFusion `t::date` and `t::text`
+/// are both called `t`, and it refuses them together.
+fn name_apart(items: &mut [SelectItem]) {
+    let mut taken: HashSet<String> = HashSet::new();
+    for item in items {
+        let SelectItem::UnnamedExpr(expr) = item else { continue };
+        let bare = without_casts(expr).to_string().to_lowercase();
+        if taken.insert(bare) {
+            continue;
+        }
+        let text = expr.to_string();
+        let names = std::iter::once(text.clone()).chain((2..).map(|n| format!("{text}_{n}")));
+        let name = names.into_iter().find(|name| taken.insert(name.to_lowercase())).expect("the numbers never end");
+        *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: Ident::with_quote('"', name) };
+    }
+}
+
+fn without_casts(mut expr: &Expr) -> &Expr {
+    while let Expr::Cast { expr: inner, .. } | Expr::Nested(inner) = expr {
+        expr = inner;
+    }
+    expr
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -163,7 +235,7 @@ mod tests {
     fn parameters_become_literals_and_never_sql() {
         for (sql, params, bound) in [
             ("SELECT $1", json!(["it's"]), "SELECT 'it''s'"),
-            ("SELECT $a, $b, $a", json!({"a": 1, "b": null}), "SELECT 1, NULL, 1"),
+            ("SELECT $a, $b, 2 * $a", json!({"a": 1, "b": null}), "SELECT 1, NULL, 2 * 1"),
             ("SELECT $1 + $2", json!([-1, 2.5]), "SELECT -1 + 2.5"),
             ("SELECT x = ANY($1)", json!([["a", "b"]]), "SELECT x IN ('a', 'b')"),
             ("SELECT array_has($1, x)", json!([["a", "b"]]), "SELECT array_has(ARRAY['a', 'b'], x)"),
@@ -175,6 +247,18 @@ mod tests {
             ("EXPLAIN SELECT $1", json!([true]), "EXPLAIN SELECT true"),
         ] {
             assert_eq!(parsed(sql, params).expect(sql), bound);
+        }
+    }
+
+    #[test]
+    fn items_of_one_name_are_told_apart() {
+        for (sql, named) in [
+            ("SELECT t::date, t::text", "SELECT t::DATE, t::TEXT AS \"t::TEXT\""),
+            ("SELECT a, a, a", "SELECT a, a AS \"a_2\", a AS \"a_3\""),
+            ("SELECT count(*), count(*)::float", "SELECT count(*), count(*)::FLOAT AS \"count(*)::FLOAT\""),
+            ("SELECT a, b.a, a AS c", "SELECT a, b.a, a AS c"),
+        ] {
+            assert_eq!(parsed(sql, json!([])).expect(sql), named);
         }
     }
 

@@ -179,7 +179,7 @@ impl AsyncFileReader for FileReader {
         async move {
             let policy = options.map_or(PageIndexPolicy::Skip, ArrowReaderOptions::column_index_policy);
             let footer = self.footer(policy).await?;
-            self.meter.file_opened(self.key.0.table, &self.key.1, &footer);
+            self.meter.file_probed(self.key.0.table, &self.key.1, &footer);
             Ok(footer)
         }
         .boxed()
