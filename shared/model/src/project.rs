@@ -17,10 +17,8 @@ pub struct InvalidProjectId(String);
 impl ProjectId {
     pub fn parse(text: &str) -> Result<Self, InvalidProjectId> {
         let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-        let fits = (1..=63).contains(&text.len())
-            && text.bytes().all(inner)
-            && !text.starts_with('-')
-            && !text.ends_with('-');
+        let fits =
+            (1..=63).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-');
         if fits { Ok(Self(text.to_owned())) } else { Err(InvalidProjectId(text.chars().take(80).collect())) }
     }
 

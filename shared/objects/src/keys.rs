@@ -38,10 +38,7 @@ mod tests {
     fn a_landing_key_names_its_segment() {
         let id = SegmentId::new(&BodyHash::from_bytes([7; 16]), "0190");
         let key = landing_key(TableName::Metrics, 3_600_000_000, &id);
-        assert_eq!(
-            key.as_ref(),
-            "landing/otel_metrics/1970-01-01T01/07070707070707070707070707070707-0190.arrow"
-        );
+        assert_eq!(key.as_ref(), "landing/otel_metrics/1970-01-01T01/07070707070707070707070707070707-0190.arrow");
         assert_eq!(segment_of_landing_key(&key), Some(id));
         assert!(key.prefix_matches(&landing_prefix(TableName::Metrics)));
     }

@@ -122,7 +122,7 @@ fn span(n: u64) -> Span {
     Span {
         trace_id: [spread.to_be_bytes(), (!spread).to_be_bytes()].concat(),
         span_id: (spread ^ 0x5555).to_be_bytes().to_vec(),
-        parent_span_id: if n % 8 == 0 { Vec::new() } else { (spread ^ 0x7777).to_be_bytes().to_vec() },
+        parent_span_id: if n.is_multiple_of(8) { Vec::new() } else { (spread ^ 0x7777).to_be_bytes().to_vec() },
         name: format!("GET /api/orders/{}", n % 40),
         kind: 2,
         start_time_unix_nano: START + n * 1_000_000,
@@ -132,7 +132,7 @@ fn span(n: u64) -> Span {
             text("http.request.method", "GET"),
             text("url.path", &format!("/api/orders/{}", n % 5_000)),
             text("http.route", "/api/orders/{id}"),
-            int("http.response.status_code", if n % 50 == 0 { 500 } else { 200 }),
+            int("http.response.status_code", if n.is_multiple_of(50) { 500 } else { 200 }),
             text("server.address", "shop.example.com"),
             int("server.port", 443),
             text("user_agent.original", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36"),

@@ -95,7 +95,7 @@ enum Writer {
     Ndjson(NdjsonNames),
     /// The head line, until it is written.
     Csv(String),
-    Arrow(ArrowStream),
+    Arrow(Box<ArrowStream>),
 }
 
 impl Writer {
@@ -103,7 +103,7 @@ impl Writer {
         Ok(match rows_as {
             RowsAs::Ndjson => Self::Ndjson(NdjsonNames::of(&answer.schema)),
             RowsAs::Csv => Self::Csv(csv_head(&answer.schema)),
-            RowsAs::Arrow => Self::Arrow(ArrowStream::new(&answer.schema).map_err(QueryError::internal)?),
+            RowsAs::Arrow => Self::Arrow(Box::new(ArrowStream::new(&answer.schema).map_err(QueryError::internal)?)),
         })
     }
 

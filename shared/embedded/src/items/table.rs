@@ -104,7 +104,7 @@ pub(super) fn apply(connection: &Connection, writes: &[Write], now: Micros) -> R
 pub(super) fn get(connection: &Connection, key: &ItemKey, now: Micros) -> Result<Option<Item>, Trouble> {
     let mut statement = connection
         .prepare_cached("SELECT sort, version, expires_at, attributes FROM items WHERE partition = ?1 AND sort = ?2")?;
-    let found = statement.query_row(params![key.partition, key.sort], |row| Found::read(row)).optional()?;
+    let found = statement.query_row(params![key.partition, key.sort], Found::read).optional()?;
     match found {
         Some(found) if unexpired(found.expires_at, now) => Ok(Some(found.into_item(&key.partition)?)),
         _ => Ok(None),

@@ -83,7 +83,7 @@ fn attributes(sample: &Sample, i: usize) -> Vec<KeyValue> {
 
 fn number(sample: &Sample, i: usize) -> NumberDataPoint {
     let n = sample.number(i, 30, 1_000_000);
-    let whole = i / SERVICES.len() / TYPES % 2 == 0;
+    let whole = (i / SERVICES.len() / TYPES).is_multiple_of(2);
     NumberDataPoint {
         attributes: attributes(sample, i),
         start_time_unix_nano: sample.start_unix_nano,
