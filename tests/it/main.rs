@@ -26,3 +26,9 @@ mod compaction;
 // The command line as a user runs it, and the shop whose telemetry it sends.
 mod cli;
 mod shop;
+
+// Questions: SQL and its limits, the read API, the queries that dashboards send, and who sees what.
+mod isolation;
+mod query_http;
+mod query_sql;
+mod workload;

@@ -4,6 +4,7 @@ mod binary;
 mod client;
 mod later;
 pub mod programs;
+pub mod tables;
 mod world;
 
 pub use binary::Binary;

@@ -9,13 +9,13 @@ use arrow::datatypes::TimestampMicrosecondType;
 use axum::Router;
 use clock::{Clock, CountingIds, Ids, ManualClock};
 use lake::{Commit, DeltaLogs, FileName, FileWriter, LogOpener, TableLog};
-use meta::keys::{Keys, NewKey, Reach};
 use meta::Ledger;
+use meta::keys::{Keys, NewKey, Reach};
 use meta::ledger::Recorded;
 use model::{BodyHash, Micros, ProjectId, Scope, Segment, SegmentId, TableId, TableName, rfc3339};
+use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::ObjectStoreExt;
 use objects::{Roots, checksum, landing_key};
 use query::{Answer, App, Doors, Meters, Params, QueryError, Settings, SqlRequest};
 use serde_json::{Map, Value};
@@ -57,7 +57,8 @@ pub fn batch(project: &ProjectId, table: TableName, rows: &[Value]) -> RecordBat
         Value::from(row)
     });
     let rows: Vec<Value> = complete.collect();
-    let mut decoder = arrow::json::ReaderBuilder::new(schema).with_batch_size(rows.len().max(1)).build_decoder().expect("a decoder");
+    let mut decoder =
+        arrow::json::ReaderBuilder::new(schema).with_batch_size(rows.len().max(1)).build_decoder().expect("a decoder");
     decoder.serialize(&rows).expect("rows fit the schema");
     decoder.flush().expect("rows fit the schema").expect("there are rows")
 }
@@ -160,7 +161,8 @@ impl Tables {
         let base = log.snapshot().await.expect("a snapshot").expect("created");
         let seq = base.committed + 1;
         let add = self.write(id, batch, seq).await;
-        let commit = Commit { add, transactions: vec![(lake::APP_COMPACT, seq)], at: self.clock.now(), ..Commit::default() };
+        let commit =
+            Commit { add, transactions: vec![(lake::APP_COMPACT, seq)], at: self.clock.now(), ..Commit::default() };
         log.commit(&base, commit).await.expect("committed");
     }
 
@@ -175,7 +177,8 @@ impl Tables {
     pub async fn write(&self, id: &TableId, batch: &RecordBatch, seq: u64) -> Vec<lake::NewFile> {
         let mut parts: BTreeMap<Vec<String>, Vec<bool>> = BTreeMap::new();
         let columns = id.table.partition_columns();
-        let values: Vec<ArrayRef> = columns.iter().map(|name| text_of(batch.column_by_name(name).expect("a column"))).collect();
+        let values: Vec<ArrayRef> =
+            columns.iter().map(|name| text_of(batch.column_by_name(name).expect("a column"))).collect();
         for row in 0..batch.num_rows() {
             let part = values.iter().map(|column| column.as_string::<i32>().value(row).to_owned()).collect();
             parts.entry(part).or_insert_with(|| vec![false; batch.num_rows()])[row] = true;

@@ -104,7 +104,7 @@ pub(crate) struct AnswerStream {
     /// Taken already, to know that the query got going.
     first: Option<RecordBatch>,
     receiver: mpsc::Receiver<Event>,
-    work: Option<Working<Result<(Sink, Summary), QueryError>>>,
+    work: Option<Working<Result<Summary, QueryError>>>,
     ended: Option<Summary>,
 }
 
@@ -112,7 +112,7 @@ impl AnswerStream {
     /// Waits for the first rows, so that most errors come before anything is sent.
     pub(super) async fn begin(
         mut receiver: mpsc::Receiver<Event>,
-        work: Working<Result<(Sink, Summary), QueryError>>,
+        work: Working<Result<Summary, QueryError>>,
     ) -> Result<Self, QueryError> {
         let schema = match receiver.recv().await {
             Some(Event::Schema(schema)) => schema,
@@ -148,9 +148,9 @@ impl AnswerStream {
     }
 }
 
-async fn end_of(work: Working<Result<(Sink, Summary), QueryError>>) -> Result<Summary, QueryError> {
+async fn end_of(work: Working<Result<Summary, QueryError>>) -> Result<Summary, QueryError> {
     match work.done().await {
-        Ok(answered) => answered.map(|(_, summary)| summary),
+        Ok(answered) => answered,
         Err(words) => Err(super::panicked(words)),
     }
 }

@@ -36,6 +36,8 @@ pub(crate) async fn stream(
 ) -> Result<AnswerStream, QueryError> {
     let query = Query::of(app, project, request, app.settings.rows_streamed_max)?;
     let (sink, receiver) = Sink::streamed();
-    let work = app.workers.spawn(answer(Arc::clone(app), query, sink));
+    // The sink goes as soon as the query ends: that it is gone is how the receiver knows.
+    let answered = answer(Arc::clone(app), query, sink);
+    let work = app.workers.spawn(async move { answered.await.map(|(_, summary)| summary) });
     AnswerStream::begin(receiver, work).await
 }

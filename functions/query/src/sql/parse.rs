@@ -201,7 +201,12 @@ impl VisitorMut for Binder<'_> {
 fn name_apart(items: &mut [SelectItem]) {
     let mut taken: HashSet<String> = HashSet::new();
     for item in items {
-        let SelectItem::UnnamedExpr(expr) = item else { continue };
+        let expr = match item {
+            SelectItem::UnnamedExpr(expr) => expr,
+            // An alias that says what the name is anyway.
+            SelectItem::ExprWithAlias { expr, alias } if last_name(expr).is_some_and(|name| name == alias) => expr,
+            _ => continue,
+        };
         let bare = without_casts(expr).to_string().to_lowercase();
         if taken.insert(bare) {
             continue;
@@ -210,6 +215,14 @@ fn name_apart(items: &mut [SelectItem]) {
         let names = std::iter::once(text.clone()).chain((2..).map(|n| format!("{text}_{n}")));
         let name = names.into_iter().find(|name| taken.insert(name.to_lowercase())).expect("the numbers never end");
         *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: Ident::with_quote('"', name) };
+    }
+}
+
+fn last_name(expr: &Expr) -> Option<&Ident> {
+    match expr {
+        Expr::Identifier(name) => Some(name),
+        Expr::CompoundIdentifier(names) => names.last(),
+        _ => None,
     }
 }
 
@@ -257,6 +270,7 @@ mod tests {
             ("SELECT a, a, a", "SELECT a, a AS \"a_2\", a AS \"a_3\""),
             ("SELECT count(*), count(*)::float", "SELECT count(*), count(*)::FLOAT AS \"count(*)::FLOAT\""),
             ("SELECT a, b.a, a AS c", "SELECT a, b.a, a AS c"),
+            ("SELECT a, a AS a", "SELECT a, a AS \"a_2\""),
         ] {
             assert_eq!(parsed(sql, json!([])).expect(sql), named);
         }
