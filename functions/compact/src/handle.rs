@@ -41,6 +41,8 @@ impl Outcome {
 }
 
 /// Sees to every table that the messages name, several side by side. One outcome per message, in their order.
+///
+/// No new batch is begun with less than [`crate::Settings::deadline_margin`] left.
 pub async fn handle(app: &App, messages: Vec<Trigger>, deadline: Deadline) -> Vec<Outcome> {
     let mut tables: BTreeMap<TableId, Outcome> = BTreeMap::new();
     for trigger in messages.iter().filter(|trigger| trigger.v <= Trigger::VERSION) {

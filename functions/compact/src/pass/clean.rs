@@ -23,12 +23,17 @@ async fn try_clean(app: &App, table: &TableId, view: &LedgerView) -> Result<(), 
     let Some(highest) = batches.iter().map(|batch| batch.seq).max() else { return Ok(()) };
     app.ledger.raise_mark(table, highest).await?;
     let live: HashSet<&SegmentId> = view.live.iter().map(|segment| &segment.id).collect();
+    let mut failed = Ok(());
     for batch in batches {
         let there: Vec<SegmentId> = batch.segments.iter().filter(|id| live.contains(id)).cloned().collect();
-        app.ledger.delete_live(table, &there).await?;
-        app.ledger.delete_batch(table, batch.seq).await?;
+        // The `batch#` goes only after the last of its `live#`; one batch that fails does not keep the others.
+        let cleaned = match app.ledger.delete_live(table, &there).await {
+            Ok(()) => app.ledger.delete_batch(table, batch.seq).await,
+            Err(error) => Err(error),
+        };
+        failed = failed.and(cleaned);
     }
-    Ok(())
+    failed
 }
 
 /// Committed long enough ago that readers hold a snapshot with it, or the mark says so already.
