@@ -1,4 +1,5 @@
 //! One binary for all tests that need more than one crate; one file a topic.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 // Who may depend on whom.
 mod edges;
@@ -22,6 +23,12 @@ mod sdk;
 
 // From live segments to sorted files, exactly once; and the upkeep of what is there.
 mod compaction;
+
+// Days of a shop in a whole server: how they lie, what comes late, what goes when, and who else reads it all.
+mod backfill;
+mod engines;
+mod late;
+mod lifecycle;
 
 // The command line as a user runs it, and the shop whose telemetry it sends.
 mod cli;

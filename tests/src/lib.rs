@@ -2,12 +2,12 @@
 
 mod binary;
 mod client;
-mod later;
+pub mod delta;
 pub mod programs;
+pub mod shop;
 pub mod tables;
 mod world;
 
 pub use binary::Binary;
 pub use client::{Client, Reply, eventually};
-pub use later::LaterClock;
 pub use world::World;

@@ -4,21 +4,20 @@ use std::fs::{self, File};
 use std::io;
 use std::ops::Deref;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
+use compact::plan::MergeRule;
 use local::serve::{ServeConfig, Server};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::{Client, LaterClock};
+use crate::Client;
 
 /// Stops, and takes its data with it, when dropped.
 pub struct World {
     client: Client,
     server: Option<Server>,
     config: ServeConfig,
-    clock: Arc<LaterClock>,
     runtime: Runtime,
     data: TempDir,
 }
@@ -28,17 +27,24 @@ impl World {
         Self::start_with(|_| {})
     }
 
+    /// For this one a small shop is large: small batches and files, compaction and upkeep all the time.
+    pub fn with_small_files(set: impl FnOnce(&mut ServeConfig)) -> Self {
+        Self::start_with(|config| {
+            config.compact.due.segments = 8;
+            config.compact.batch_bytes_max = 256 << 10;
+            config.compact.merge =
+                MergeRule { target_bytes: 400 << 10, small_bytes: 350 << 10, ..MergeRule::default() };
+            config.rhythm.sweep_every = Duration::from_millis(500);
+            config.rhythm.upkeep_every = Duration::from_millis(500);
+            set(config);
+        })
+    }
+
     /// `set` changes the settings of the first and of every later start.
     pub fn start_with(set: impl FnOnce(&mut ServeConfig)) -> Self {
         let data = TempDir::new().expect("a temporary folder");
         let any_port = "127.0.0.1:0".parse().expect("an address");
-        let clock = Arc::new(LaterClock::default());
-        let mut config = ServeConfig {
-            otlp_listen: any_port,
-            listen: any_port,
-            clock: Arc::clone(&clock) as Arc<dyn clock::Clock>,
-            ..ServeConfig::new(data.path())
-        };
+        let mut config = ServeConfig { otlp_listen: any_port, listen: any_port, ..ServeConfig::new(data.path()) };
         set(&mut config);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -48,7 +54,7 @@ impl World {
             .expect("a runtime");
         let server = runtime.block_on(Server::start(config.clone())).expect("the server starts");
         let client = Client::new(server.credentials().clone());
-        Self { client, server: Some(server), config, clock, runtime, data }
+        Self { client, server: Some(server), config, runtime, data }
     }
 
     /// Stops as on Ctrl-C and starts again on the same data.
@@ -65,10 +71,9 @@ impl World {
         }
     }
 
-    /// Time passes: the server's clock jumps ahead, and what lies in its object store is so much older.
-    pub fn let_pass(&self, time: Duration) {
-        self.clock.jump(time);
-        age(&self.data.path().join("objects"), time).expect("nobody else writes to the folder");
+    /// What lies in the object store is so much older by the store's own clock, which is the one that upkeep goes by.
+    pub fn age_objects(&self, by: Duration) {
+        age(&self.data.path().join("objects"), by).expect("every file is ours");
     }
 
     pub fn data(&self) -> &Path {

@@ -1,0 +1,111 @@
+//! A week of the shop, sent while the server compacts and merges by itself, then drained: how its days lie on the disk,
+//! and how little of them a look-up opens.
+
+pub(crate) mod layout;
+
+use std::collections::BTreeMap;
+
+use model::{TableName, rfc3339};
+use serde_json::{Value, json};
+use tests::delta::DeltaFolder;
+use tests::shop::{self, Days};
+use tests::{Client, World};
+
+const FILES_A_DAY_MAX: usize = 10;
+const SPANS_PER_DAY: f64 = 12_000.0;
+
+#[test]
+fn a_week_ends_in_few_sorted_disjoint_files_a_day_and_look_ups_open_little() {
+    shop::not_at_midnight();
+    let world = World::with_small_files(|_| {});
+    let sent = Days::last(7, SPANS_PER_DAY).send(&world);
+    let before = shop::answers(&world);
+    let passes = shop::drain(&world);
+    assert!(passes.len() < 10, "{} passes", passes.len());
+    shop::assert_same_answers(&before, &shop::answers(&world), "after the drain");
+    assert_eq!(world.count("otel_logs_and_spans WHERE signal = 'span'"), sent.traces.acknowledged);
+    assert_eq!(world.count("otel_logs_and_spans WHERE signal = 'log'"), sent.logs.acknowledged);
+    assert_eq!(world.count("otel_metrics"), sent.metrics.acknowledged);
+
+    let folders: Vec<_> =
+        TableName::ALL.map(|table| (table, DeltaFolder::of(&world, "default", table.as_str()))).into();
+    let mut merges = 0;
+    for (table, folder) in &folders {
+        assert_days_lie_well(*table, folder);
+        merges += layout::assert_bounded_rewrites(folder);
+    }
+    assert!(merges > 20, "{merges} merges");
+    let n_files = folders[0].1.active().len() as u64;
+    assert_newest_hundred_open_little(&world, n_files);
+    assert_traces_open_little(&world, n_files);
+}
+
+/// Each past day, by signal: few files, sorted, disjoint, with full statistics.
+fn assert_days_lie_well(table: TableName, folder: &DeltaFolder) {
+    let active: Vec<_> = folder.active().into_values().collect();
+    let mut days: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for file in &active {
+        days.entry(&file.partition).or_default().push(file);
+        layout::assert_full_statistics(table, folder, file);
+    }
+    let past: Vec<_> = days.iter().filter(|(partition, _)| shop::is_over(&partition["date"])).collect();
+    let n_signals = table.partition_columns().len();
+    assert_eq!(past.len(), 7 * n_signals, "{table}: the first day is there in part, today is not over");
+    for (partition, files) in &past {
+        let lie =
+            || files.iter().map(|file| (file.time_min, file.bytes, file.rows(), file.rewrites)).collect::<Vec<_>>();
+        assert!(files.len() <= FILES_A_DAY_MAX, "{table} {partition:?}: {:?}", lie());
+        layout::assert_sorted_and_disjoint(folder, files);
+    }
+    let several = past.iter().any(|(_, files)| files.len() > 1);
+    assert!(several || table == TableName::Metrics, "{table}: else being disjoint says nothing");
+}
+
+/// What an answer of `otel_logs_and_spans` opened, of all its files.
+fn assert_few(what: &str, answer: &Value, n_files: u64, files_max: u64, probed_max: u64) {
+    let number = |name: &str| answer["statistics"][name].as_u64().unwrap();
+    assert_eq!((number("files_considered"), number("live_segments_considered")), (n_files, 0), "{what}");
+    for (counted, most) in [("files_opened", files_max), ("row_groups_opened", files_max), ("files_probed", probed_max)]
+    {
+        assert!(number(counted) <= most, "{what}: {counted} over {most} of {n_files}: {}", answer["statistics"]);
+    }
+}
+
+/// Newest first: the newest files, and no others are even looked at.
+fn assert_newest_hundred_open_little(client: &Client, n_files: u64) {
+    for (condition, files_max) in
+        [("", 3), ("WHERE signal = 'log'", 2), ("WHERE kind = 'server' AND resource___service___name = 'web'", 4)]
+    {
+        let sql = format!("SELECT * FROM otel_logs_and_spans {condition} ORDER BY timestamp DESC LIMIT 100");
+        let answer = client.query(&json!({ "sql": sql })).json();
+        assert_eq!(answer["rows"].as_array().unwrap().len(), 100, "{condition}");
+        assert_few(condition, &answer, n_files, files_max, files_max);
+    }
+    let logs = client.api("GET", "/api/v1/logs?start=-7d&limit=100", &client.keys.read_key, None).json();
+    assert_eq!(logs["logs"].as_array().unwrap().len(), 100);
+    assert_few("GET /api/v1/logs", &logs, n_files, 2, 2);
+}
+
+/// A trace in the middle of the week: Bloom filters rule out nearly all files that do not have it; the log rules them out
+/// unseen if its time is given.
+fn assert_traces_open_little(client: &Client, n_files: u64) {
+    let middle = "SELECT context___trace_id, min(timestamp), max(timestamp), count(*), count(DISTINCT signal || date::text) \
+        FROM otel_logs_and_spans WHERE timestamp BETWEEN now() - INTERVAL '84 hours' AND now() - INTERVAL '72 hours' \
+        GROUP BY 1 HAVING count(*) > 10 ORDER BY 2, 1 LIMIT 1";
+    let row = client.sql(middle).remove(0);
+    let at =
+        |place: usize| chrono::DateTime::parse_from_rfc3339(row[place].as_str().unwrap()).unwrap().timestamp_micros();
+    let (id, rows, partitions) = (row[0].as_str().unwrap(), row[3].as_u64().unwrap(), row[4].as_u64().unwrap());
+    let trace = |more: &str| {
+        let reply = client.api("GET", &format!("/api/v1/traces/{id}{more}"), &client.keys.read_key, None);
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let answer = reply.json();
+        assert_eq!(answer["items"].as_array().unwrap().len() as u64, rows);
+        answer
+    };
+    // A trace may lie over two neighbours of each partition; one filter in a hundred errs.
+    let files_max = 2 * partitions;
+    assert_few("a trace by id", &trace(""), n_files, files_max + n_files.div_ceil(20), n_files);
+    let range = format!("?start={}&end={}", rfc3339(at(1)), rfc3339(at(2) + 1));
+    assert_few("a trace by id and time", &trace(&range), n_files, files_max, files_max);
+}
