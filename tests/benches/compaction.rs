@@ -21,13 +21,18 @@ use crate::server::{Measured, rows_stored};
 use crate::{Bench, process, queries};
 
 const SENDERS: usize = 8;
+/// The days are sent in so many turns, each with every so many-th request, as if some senders were a day late: so the
+/// batches of compaction overlap in time, and the days need merging.
+const TURNS: usize = 4;
 
 pub(crate) fn run(bench: &Bench, report: &mut Report) {
     let shop = bench.payload(Content::Shop, Encoding::Gzip);
     let measured = Measured::on_request(bench);
     let mut rows = Vec::new();
     for table in TableName::ALL {
-        let bodies: Vec<Body> = shop.iter().filter(|body| body.signal.table() == table).cloned().collect();
+        let bodies: Vec<&Body> = shop.iter().filter(|body| body.signal.table() == table).collect();
+        let in_turns = (0..TURNS).flat_map(|turn| bodies.iter().skip(turn).step_by(TURNS));
+        let bodies: Vec<Body> = in_turns.map(|body| (*body).clone()).collect();
         rows.push(fill(&measured, table, &bodies));
     }
     assert_eq!(
@@ -40,8 +45,9 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) {
         &format!(
             "{SHOP_DAYS} days of the demo shop (8 services; {} spans, {} log records, {} points), sent as gzip in requests of \
              up to 2,000 records over {SENDERS} connections to a server that compacts only when asked, then one POST \
-             /api/v1/compact: all live segments to sorted Parquet, then the days that are over to their final files. Rates are \
-             of wall time; CPU is of the whole pass.",
+             /api/v1/compact: all live segments to sorted Parquet, then the days that are over to their final files. The days \
+             are sent in {TURNS} turns, every {TURNS}th request in each, so that what is compacted overlaps in time and must be \
+             merged. Rates are of wall time; CPU and peak memory are of the whole pass.",
             records(&shop, Signal::Traces),
             records(&shop, Signal::Logs),
             records(&shop, Signal::Metrics),

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use model::{BodyHash, Micros, ProjectId, Signal, TimeRange};
@@ -10,19 +10,17 @@ use otlp::Encoding;
 use rows::{BodyContext, Decoder};
 
 use crate::Bench;
-use crate::measure::{Stopwatch, median, spread_percent};
+use crate::measure::{median, spread_percent, thread_cpu};
 use crate::payload::{Body, Content};
 use crate::report::{Report, Row};
 
+/// On the system's allocator, and on ours.
+const PEERS: [&str; 2] = ["bench-peers", "bench-peers-jemalloc"];
 const ROUNDS: usize = 31;
 /// Records of one measurement, at least: shorter ones measure the clock.
 const RECORDS_AT_LEAST: u64 = 8_192;
 
 pub(crate) fn run(bench: &Bench, report: &mut Report) {
-    let Some(peers) = std::env::var_os("PLIMSOLL_BENCH_PEERS").map(PathBuf::from) else {
-        eprintln!("decode: skipped, PLIMSOLL_BENCH_PEERS does not say where the peers are");
-        return;
-    };
     let cases = [
         (Content::Traces8192, Signal::Traces),
         (Content::Traces64, Signal::Traces),
@@ -32,36 +30,40 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) {
         (Content::ShopHour, Signal::Logs),
         (Content::ShopHour, Signal::Metrics),
     ];
-    let rows: Vec<Row> = cases.iter().map(|(content, signal)| compare(bench, &peers, *content, *signal)).collect();
+    let rows: Vec<Row> = cases.iter().map(|(content, signal)| compare(bench, *content, *signal)).collect();
     report.section(
         "decode to Arrow",
-        "One thread, records per second, medians of interleaved rounds; the ratio is the median of the rounds' ratios. \
+        "One thread, records per second of its CPU time, medians of interleaved rounds; the ratio is the median of the rounds' ratios. \
          otlp2records fills 16 to 28 columns and keeps attributes as JSON, ours fills the promoted columns, fingerprints and \
-         JSON for the rest; prost makes structs and no Arrow at all. The peers are built in release, ours as described above. \
+         JSON for the rest; prost makes structs and no Arrow at all. The peers are built in release, ours as described above. otlp2records runs on the system's \
+         allocator and on jemalloc, which plimsoll has; prost on jemalloc. \
          Rows: of one round, ours and theirs (otlp2records leaves summaries out). ± is half the distance of the quartiles.",
         &rows,
     );
 }
 
-fn compare(bench: &Bench, peers: &Path, content: Content, signal: Signal) -> Row {
+fn compare(bench: &Bench, content: Content, signal: Signal) -> Row {
     let bodies: Vec<Body> =
         bench.payload(content, Encoding::Identity).into_iter().filter(|body| body.signal == signal).collect();
-    let mut peer = Peer::start(peers, &bench.payload_file(content, Encoding::Identity), signal);
+    let file = bench.payload_file(content, Encoding::Identity);
+    let [mut plain, mut jemalloc] = PEERS.map(|program| Peer::start(&bench.peers.join(program), &file, signal));
     let records_each = bodies.iter().map(|body| body.records).sum::<u64>() / bodies.len() as u64;
     let count = RECORDS_AT_LEAST.div_ceil(records_each.max(1)) as usize;
-    let (mut ours, mut theirs, mut structs) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ours, mut theirs, mut theirs_jemalloc, mut structs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut our_rows, mut their_rows) = (0, 0);
     for round in 0..=ROUNDS {
         let first = round * count % bodies.len();
         let taken = || bodies.iter().cycle().skip(first).take(count);
         let records = taken().map(|body| body.records).sum::<u64>() as f64;
         let (our_seconds, rows) = decode(taken());
-        let (their_seconds, peer_rows) = peer.decode("otlp2records", first, count);
-        let (struct_seconds, _) = peer.decode("prost", first, count);
+        let (their_seconds, peer_rows) = plain.decode("otlp2records", first, count);
+        let (their_jemalloc_seconds, _) = jemalloc.decode("otlp2records", first, count);
+        let (struct_seconds, _) = jemalloc.decode("prost", first, count);
         // The first round warms up.
         if round > 0 {
             ours.push(records / our_seconds);
             theirs.push(records / their_seconds);
+            theirs_jemalloc.push(records / their_jemalloc_seconds);
             structs.push(records / struct_seconds);
             (our_rows, their_rows) = (rows, peer_rows);
         }
@@ -77,16 +79,18 @@ fn compare(bench: &Bench, peers: &Path, content: Content, signal: Signal) -> Row
         .rate("otlp2records_per_s", median(&theirs))
         .number("their_±%", spread_percent(&theirs), 1)
         .number("ratio", ratios(&theirs), 2)
+        .rate("theirs_on_jemalloc_per_s", median(&theirs_jemalloc))
+        .number("ratio_on_jemalloc", ratios(&theirs_jemalloc), 2)
         .rate("prost_per_s", median(&structs))
         .number("ratio_to_prost", ratios(&structs), 2)
         .count("our_rows", our_rows as u64)
         .count("their_rows", their_rows as u64)
 }
 
-/// Seconds, and rows that came out.
+/// Seconds of CPU, and rows that came out.
 fn decode<'a>(bodies: impl Iterator<Item = &'a Body>) -> (f64, usize) {
     let project = ProjectId::parse("default").expect("a project id");
-    let watch = Stopwatch::start();
+    let began = thread_cpu();
     let mut rows = 0;
     for body in bodies {
         let context = BodyContext {
@@ -102,10 +106,10 @@ fn decode<'a>(bodies: impl Iterator<Item = &'a Body>) -> (f64, usize) {
         assert_eq!((outcome.rows as u64, outcome.rejected), (body.records, 0), "{}", outcome.rejected_message);
         rows += black_box(decoder.finish()).num_rows();
     }
-    (watch.elapsed().as_secs_f64(), rows)
+    ((thread_cpu() - began).as_secs_f64(), rows)
 }
 
-/// The program of `tests/bench-peers`, waiting for its turn.
+/// A program of `tests/bench-peers`, waiting for its turn.
 struct Peer {
     child: Child,
     asks: ChildStdin,

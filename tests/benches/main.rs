@@ -26,6 +26,10 @@ use std::path::{Path, PathBuf};
 
 use report::Report;
 
+/// As in `plimsoll`, which this program is for a while.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// In their order; arguments choose among them.
 const SECTIONS: [(&str, fn(&Bench, &mut Report)); 4] =
     [("start", start::run), ("decode", decode::run), ("ingest", ingest::run), ("tables", compaction::run)];
@@ -34,6 +38,8 @@ const SECTIONS: [(&str, fn(&Bench, &mut Report)); 4] =
 struct Bench {
     /// Payload files, and data folders while they are in use.
     folder: PathBuf,
+    /// Where the programs of `tests/bench-peers` are.
+    peers: PathBuf,
 }
 
 fn main() {
@@ -48,9 +54,10 @@ fn main() {
         eprintln!("there is no section `{unknown}`; there are {}", known.join(", "));
         std::process::exit(2);
     }
-    let folder = std::env::var_os("PLIMSOLL_BENCH_FOLDER").map_or_else(|| "bench".into(), PathBuf::from);
+    let path = |name: &str| PathBuf::from(std::env::var_os(name).unwrap_or_else(|| panic!("tests/bench sets {name}")));
+    let (folder, peers) = (path("PLIMSOLL_BENCH_FOLDER"), path("PLIMSOLL_BENCH_PEERS"));
     std::fs::create_dir_all(&folder).expect("the bench folder can be made");
-    let bench = Bench { folder };
+    let bench = Bench { folder, peers };
     let mut report = Report::create(&bench.folder);
     machine::describe(&bench, &mut report);
     for (section, run) in SECTIONS {

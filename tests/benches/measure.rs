@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clock::{Clock, SystemClock};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Runs from when it is made.
 #[derive(Clone, Copy)]
@@ -16,6 +17,12 @@ impl Stopwatch {
     pub(crate) fn elapsed(self) -> Duration {
         SystemClock.uptime() - self.0
     }
+}
+
+/// CPU time of this thread: what others do on the same cores is not in it.
+pub(crate) fn thread_cpu() -> Duration {
+    let t = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(t.tv_sec.unsigned_abs(), t.tv_nsec as u32)
 }
 
 pub(crate) fn median(values: &[f64]) -> f64 {

@@ -19,13 +19,13 @@ use testkit::telemetry::{self, Sample};
 use crate::{Bench, spans};
 
 /// Changes with what is made, so that old files are not taken for new ones.
-const VERSION: &str = "v1";
+const VERSION: &str = "v2";
 /// 2026-11-16T00:00:00Z, a Monday. Fixed, so that the bytes are; the servers are told to keep data long enough.
 pub(crate) const MONDAY: Micros = 20_773 * MICROS_PER_DAY;
 /// Days that the shop is followed from [`MONDAY`] on.
 pub(crate) const SHOP_DAYS: i64 = 2;
-/// About as many records come with the spans as there are spans.
-const SHOP_SPANS_PER_DAY: f64 = 300_000.0;
+const SHOP_SPANS_PER_DAY: f64 = 600_000.0;
+const SHOP_METRICS_EVERY_S: u32 = 30;
 /// What SDKs and the Collector use unless told otherwise.
 const GZIP_LEVEL: u32 = 6;
 const ZSTD_LEVEL: i32 = 3;
@@ -73,7 +73,9 @@ impl Content {
     fn make(self) -> Box<dyn Iterator<Item = (Signal, usize, Vec<u8>)>> {
         let sample = |n: usize| move |seed: u64| Sample { seed, n, start_unix_nano: start_of(seed, n) };
         let shop = |from: Micros, to: Micros| {
-            let shop = Shop::new(1, Scale::SpansPerDay(SHOP_SPANS_PER_DAY)).deployed_at(MONDAY + MICROS_PER_DAY);
+            let shop = Shop::new(1, Scale::SpansPerDay(SHOP_SPANS_PER_DAY))
+                .deployed_at(MONDAY + MICROS_PER_DAY)
+                .metrics_every(SHOP_METRICS_EVERY_S);
             let requests = shop.requests(TimeRange::new(from, to));
             Box::new(requests.map(|request| (request.signal, request.records, request.body)))
         };

@@ -34,10 +34,10 @@ const P95: &str = "SELECT resource___service___name AS service, approx_percentil
     percentile_agg(CAST(duration AS DOUBLE PRECISION))) AS p95 FROM otel_logs_and_spans \
     WHERE {W} AND kind = 'server' AND duration IS NOT NULL GROUP BY 1 ORDER BY 2 DESC";
 const COUNT: &str = "SELECT resource___service___name AS service, count(*) FROM otel_logs_and_spans WHERE {W} GROUP BY 1 ORDER BY 2 DESC";
-const TEXT: &str = "SELECT timestamp, level, body FROM otel_logs_and_spans WHERE {W} AND body LIKE '%timed out%' ORDER BY timestamp DESC LIMIT 100";
-const REST: &str = "SELECT attributes ->> 'shop.payment.provider' AS provider, count(*) FROM otel_logs_and_spans WHERE {W} AND name LIKE 'POST%' GROUP BY 1";
+const TEXT: &str = "SELECT timestamp, level, body FROM otel_logs_and_spans WHERE {W} AND body LIKE '%index rebuilt%' ORDER BY timestamp DESC LIMIT 100";
+const REST: &str = "SELECT attributes ->> 'shop.payment.provider' AS provider, count(*) FROM otel_logs_and_spans WHERE {W} AND attributes ->> 'shop.payment.provider' IS NOT NULL GROUP BY 1";
 const PANEL: &str = "SELECT time_bucket('5 minutes', timestamp) AS t, resource___service___name AS service, avg(value) \
-    FROM otel_metrics WHERE {W} AND metric_name = 'process.memory.usage' GROUP BY 1, 2 ORDER BY 1 DESC";
+    FROM otel_metrics WHERE {W} AND metric_name = 'k8s.pod.memory.usage' GROUP BY 1, 2 ORDER BY 1 DESC";
 
 const ALL: (Micros, Micros) = (MONDAY, MONDAY + SHOP_DAYS * MICROS_PER_DAY);
 const DAY: (Micros, Micros) = (TUESDAY, TUESDAY + MICROS_PER_DAY);

@@ -40,7 +40,7 @@ pub(crate) fn spans(sample: &Sample) -> ExportTraceServiceRequest {
 fn span(sample: &Sample, n: u64) -> Span {
     let spread = mixed(sample.seed, n);
     // Eight spans make a trace; the first is its root.
-    let (trace, root) = (mixed(sample.seed, n / 8 * 8), n % 8 == 0);
+    let (trace, root) = (mixed(sample.seed, n / 8 * 8), n.is_multiple_of(8));
     let start = sample.start_unix_nano + n * STEP_NANOS;
     Span {
         trace_id: [trace.to_be_bytes(), (!trace).to_be_bytes()].concat(),
@@ -62,11 +62,11 @@ fn attributes(n: u64, spread: u64) -> Vec<KeyValue> {
         attribute("url.path", text(format!("/api/orders/{}", spread % 5_000))),
         attribute("http.route", text("/api/orders/{id}")),
         attribute("http.response.status_code", Value::IntValue(if n.is_multiple_of(50) { 500 } else { 200 })),
-        attribute("server.address", text("shop.example.com")),
+        attribute("server.address", text("shop.example")),
         attribute("server.port", Value::IntValue(443)),
-        attribute("network.protocol.version", text("1.1")),
+        attribute("url.scheme", text("https")),
         attribute("user.id", text(format!("user-{}", spread % 1_000))),
-        attribute("shop.cart.id", text(format!("{spread:016x}"))),
+        attribute("shop.cart.id", text(format!("{:08x}", spread >> 32))),
         attribute("shop.cart.items", Value::IntValue((n % 12) as i64)),
     ]
 }

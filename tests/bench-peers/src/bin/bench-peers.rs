@@ -1,0 +1,5 @@
+//! The peers on the system's allocator; see the library.
+
+fn main() -> Result<(), bench_peers::Failure> {
+    bench_peers::run()
+}
