@@ -1,13 +1,13 @@
-//! Programs in other languages: the OpenTelemetry SDKs that send, and the engines that read.
+//! Other programs: the OpenTelemetry SDKs that send, the engines that read, and our own command line.
 //!
-//! `make test` installs what they need and says where; a test never passes because it is missing.
+//! `make test` installs what the first two need and says where; a test never passes because it is missing.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::Client;
+use crate::{Binary, Client};
 
 /// The Python that has the SDK and the engines.
 pub fn python() -> Command {
@@ -89,6 +89,17 @@ pub fn emit(client: &Client, export: Export, run: &str, traces: u32) -> Value {
     let sent = json_from(&mut command, None);
     assert_eq!(sent["failed_exports"], 0, "{export:?}");
     sent
+}
+
+/// What a command of our own command line prints with `--json`.
+pub fn plimsoll(client: &Client, args: &[&str]) -> Value {
+    let mut command = Command::new(Binary::path());
+    command
+        .args(args)
+        .env("PLIMSOLL_URL", &client.keys.api_url)
+        .env("PLIMSOLL_OTLP_URL", &client.keys.otlp_url)
+        .env("PLIMSOLL_KEY", if args[0] == "demo" { &client.keys.ingest_key } else { &client.keys.admin_key });
+    json_from(&mut command, None)
 }
 
 /// Asks other engines: see `engines/check.py`. `tables` are names and folders.
