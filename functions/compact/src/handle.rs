@@ -63,9 +63,9 @@ pub async fn handle(app: &App, messages: Vec<Trigger>, deadline: Deadline) -> Ve
     messages.iter().map(outcome).collect()
 }
 
-/// Compacts one table, whatever is live and however little.
+/// Compacts one table, whatever is live and however little, and however lately its stores did not answer.
 pub async fn compact_now(app: &App, table: &TableId, deadline: Deadline) -> Outcome {
-    one(app, table, DueRule::NOW, deadline).await
+    turn(app, table, DueRule::NOW, deadline).await
 }
 
 /// One table, with the project's patience around it.
@@ -73,6 +73,11 @@ pub(crate) async fn one(app: &App, table: &TableId, due: DueRule, deadline: Dead
     if app.backoff.is_waiting(&table.project, app.clock.as_ref()) {
         return Outcome::BackedOff;
     }
+    turn(app, table, due, deadline).await
+}
+
+/// One turn, and what it says of the project's stores.
+async fn turn(app: &App, table: &TableId, due: DueRule, deadline: Deadline) -> Outcome {
     let time: Duration = deadline.remaining(app.clock.as_ref()).min(app.settings.table_time_max);
     let deadline = Deadline(deadline.0.min(Deadline::after(app.clock.as_ref(), time).0));
     // A pass cut off here is a worker that died here: the ledger says where to go on.

@@ -7,7 +7,7 @@ use axum::response::Response;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use meta::keys::Caller;
-use model::{Scope, Signal, TableId};
+use model::{ProjectId, Scope, Signal, TableId};
 use otlp::answer::{self, PartialSuccess};
 use otlp::{ContentType, Encoding};
 
@@ -26,32 +26,45 @@ pub(crate) async fn export(app: Arc<App>, signal: Signal, request: Request<Body>
             // A task of its own: a client that hangs up does not stop a landing half way, and a panic is a refusal.
             let app = Arc::clone(&app);
             let task = tokio::spawn(async move { accept(&app, signal, content_type, request).await });
-            task.await.unwrap_or(Err(Refusal::Crashed))
+            task.await.unwrap_or(Err((None, Refusal::Crashed)))
         }
-        Err(refusal) => Err(refusal),
+        Err(refusal) => Err((None, refusal)),
     };
     match answered {
         Ok(partial) => reply(StatusCode::OK, reply_as, answer::success(signal, reply_as, partial)),
-        Err(refusal) => {
-            app.meters.refused(signal, &refusal);
+        Err((project, refusal)) => {
+            app.meters.refused(project.as_ref(), signal, &refusal);
             refuse(&refusal, reply_as)
         }
     }
 }
 
-/// The recipe. What it returns goes into the answer of a 200.
+/// What goes into the answer of a 200; or why not, and whose request it was, if that is known.
 async fn accept(
     app: &Arc<App>,
     signal: Signal,
     content_type: ContentType,
     request: Request<Body>,
-) -> Result<Option<PartialSuccess>, Refusal> {
+) -> Result<Option<PartialSuccess>, (Option<ProjectId>, Refusal)> {
     let (head, body) = request.into_parts();
-    let encoding = encoding_of(&head.headers)?;
-    let caller = authenticate(app, &head.headers).await?;
+    let caller = authenticate(app, &head.headers).await.map_err(|refusal| (None, refusal))?;
+    let received = receive(app, signal, content_type, &caller, &head.headers, body).await;
+    received.map_err(|refusal| (Some(caller.project), refusal))
+}
+
+/// The recipe.
+async fn receive(
+    app: &Arc<App>,
+    signal: Signal,
+    content_type: ContentType,
+    caller: &Caller,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Option<PartialSuccess>, Refusal> {
+    let encoding = encoding_of(headers)?;
     app.quota.admit_request(&caller.project)?;
     let on_the_way = app.groups.announce();
-    let (body, mut share) = body::read(&app.budget, &head.headers, body, app.settings.wire_bytes_max).await?;
+    let (body, share) = body::read(&app.budget, headers, body, app.settings.wire_bytes_max).await?;
     let settings = app.projects.settings(&caller.project).await.map_err(Refusal::Metadata)?;
     let arrived_at = app.clock.now();
     let checked = Checked {
@@ -63,8 +76,7 @@ async fn accept(
         arrived_at,
         body,
     };
-    let decoded = prepare(app, checked).await?;
-    share.grow_to(decoded.bytes)?;
+    let (decoded, _share) = prepare(app, checked, share).await?;
     app.quota.admit_bytes(&caller.project, &settings, decoded.bytes as u64)?;
     let (rows, bytes) = (decoded.outcome.rows, decoded.bytes);
     let landed = match decoded.prepared {
@@ -95,7 +107,7 @@ fn partial_success(outcome: rows::BodyOutcome) -> Option<PartialSuccess> {
 }
 
 async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Caller, Refusal> {
-    let secret = edge::key_of(headers).ok_or(Refusal::NoKey)?;
+    let secret = edge::sent_key(headers).map_err(Refusal::Key)?;
     let caller = app.keys.authenticate(secret).await.map_err(Refusal::Metadata)?.ok_or(Refusal::WrongKey)?;
     if caller.scopes.allows(Scope::Ingest) { Ok(caller) } else { Err(Refusal::MissingScope(Scope::Ingest)) }
 }
@@ -106,8 +118,11 @@ fn content_type_of(headers: &HeaderMap) -> Result<ContentType, Refusal> {
 }
 
 fn encoding_of(headers: &HeaderMap) -> Result<Encoding, Refusal> {
-    let sent = headers.get(CONTENT_ENCODING).map(|v| v.to_str().unwrap_or("(not text)"));
-    Encoding::parse(sent).map_err(|_| Refusal::UnsupportedEncoding(shortened(sent)))
+    // Encodings one over the other are not taken, in one header or in several.
+    let sent: Vec<&str> =
+        headers.get_all(CONTENT_ENCODING).iter().map(|v| v.to_str().unwrap_or("(not text)")).collect();
+    let sent = (!sent.is_empty()).then(|| sent.join(", "));
+    Encoding::parse(sent.as_deref()).map_err(|_| Refusal::UnsupportedEncoding(shortened(sent.as_deref())))
 }
 
 /// What a client sent, short enough to be said back.

@@ -80,7 +80,7 @@ pub enum EncodeError {
 /// A segment is recorded within this time of its PUT or not at all, so that the cleaner knows which objects nobody will name.
 const RECORD_WITHIN: Duration = Duration::from_secs(120);
 /// How long a store that does not answer is asked again before the client is told to come back.
-const RETRY_FOR: Duration = Duration::from_secs(8);
+const RETRY_FOR: Duration = Duration::from_secs(3);
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_LONGEST: Duration = Duration::from_secs(1);
 

@@ -19,6 +19,8 @@ struct OfProject {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfRefusal {
+    /// Empty: nobody's, since no key was known.
+    project: String,
     signal: &'static str,
     reason: &'static str,
 }
@@ -72,7 +74,8 @@ impl Meters {
         }
     }
 
-    pub(crate) fn refused(&self, signal: Signal, refusal: &Refusal) {
-        self.refused.get_or_create(&OfRefusal { signal: signal.as_str(), reason: refusal.reason() }).inc();
+    pub(crate) fn refused(&self, project: Option<&ProjectId>, signal: Signal, refusal: &Refusal) {
+        let project = project.map(ProjectId::to_string).unwrap_or_default();
+        self.refused.get_or_create(&OfRefusal { project, signal: signal.as_str(), reason: refusal.reason() }).inc();
     }
 }

@@ -7,10 +7,17 @@ use model::{BodyHash, Micros, ProjectId, Signal, TimeRange};
 use otlp::{ContentType, Encoding, InflateError};
 use rows::{BodyContext, BodyOutcome, Decoder};
 
+use crate::body::Share;
 use crate::{App, Prepared, Refusal};
 
 /// Bodies below this are decoded where they are; a hop to another thread costs more.
 const INLINE_BYTES: usize = 32 << 10;
+/// Room for the inflated body that is asked for first, as a multiple of what was sent: most bodies fit.
+const STEP_FIRST: usize = 16;
+/// How much more is asked for each time it was too little.
+const STEP_NEXT: usize = 4;
+/// A body, its rows and its segment take about so many times the inflated body.
+const DECODED_FACTOR: usize = 3;
 
 /// A request that passed every check that needs no decoding.
 pub(crate) struct Checked {
@@ -32,22 +39,39 @@ pub(crate) struct Decoded {
     pub bytes: usize,
 }
 
-/// Decodes a request, on a thread for blocking work if it is large.
-pub(crate) async fn prepare(app: &Arc<App>, request: Checked) -> Result<Decoded, Refusal> {
+/// Decodes a request, on a thread for blocking work if it is large. What it takes is taken from its share first.
+pub(crate) async fn prepare(app: &Arc<App>, request: Checked, share: Share) -> Result<(Decoded, Share), Refusal> {
     if request.body.len() < INLINE_BYTES && request.encoding == Encoding::Identity {
-        return decode(app, &request);
+        return decode(app, &request, share);
     }
     let _slot = app.decoders.acquire().await.map_err(|_| Refusal::Crashed)?;
     let app = Arc::clone(app);
-    tokio::task::spawn_blocking(move || decode(&app, &request)).await.map_err(|_| Refusal::Crashed)?
+    tokio::task::spawn_blocking(move || decode(&app, &request, share)).await.map_err(|_| Refusal::Crashed)?
 }
 
-fn decode(app: &App, request: &Checked) -> Result<Decoded, Refusal> {
+/// Inflates by steps: the share grows before the memory does, so that a zip bomb is refused at what it may have.
+fn inflate(app: &App, request: &Checked, share: &mut Share) -> Result<Bytes, Refusal> {
     let bytes_max = app.settings.body_bytes_max;
-    let body = otlp::inflate(request.encoding, request.body.clone(), bytes_max).map_err(|error| match error {
-        InflateError::TooLarge { .. } => Refusal::TooLarge { bytes_max },
-        corrupt => Refusal::Inflate(corrupt),
-    })?;
+    let mut step = (request.body.len() * STEP_FIRST).max(INLINE_BYTES).min(bytes_max);
+    loop {
+        share.grow_to(request.body.len() + step)?;
+        match otlp::inflate(request.encoding, request.body.clone(), step) {
+            Ok(body) => return Ok(body),
+            Err(InflateError::TooLarge { .. }) if step < bytes_max => step = (step * STEP_NEXT).min(bytes_max),
+            Err(InflateError::TooLarge { .. }) => return Err(Refusal::TooLarge { bytes_max }),
+            Err(corrupt) => return Err(Refusal::Inflate(corrupt)),
+        }
+    }
+}
+
+fn decode(app: &App, request: &Checked, mut share: Share) -> Result<(Decoded, Share), Refusal> {
+    let body = inflate(app, request, &mut share)?;
+    share.grow_to(body.len() * DECODED_FACTOR)?;
+    let decoded = decode_body(app, request, body)?;
+    Ok((decoded, share))
+}
+
+fn decode_body(app: &App, request: &Checked, body: Bytes) -> Result<Decoded, Refusal> {
     let hash = hash_of(request, &body, None);
     let wire = match request.content_type {
         ContentType::Protobuf => body.clone(),

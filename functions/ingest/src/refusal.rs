@@ -20,8 +20,8 @@ pub enum Refusal {
     UnsupportedMediaType(String),
     #[error("content encoding `{0}` is not taken; send identity, gzip, zstd or deflate")]
     UnsupportedEncoding(String),
-    #[error("no API key; send it as `Authorization: Bearer <key>` or `x-api-key: <key>`")]
-    NoKey,
+    #[error("{0}; send one key as `Authorization: Bearer <key>` or `x-api-key: <key>`")]
+    Key(#[source] edge::AuthError),
     #[error("the API key is unknown or was revoked")]
     WrongKey,
     #[error("this API key lacks the scope `{}`", .0.as_str())]
@@ -64,7 +64,7 @@ impl Refusal {
             Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnsupportedMediaType(_) | Self::UnsupportedEncoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::NoKey | Self::WrongKey => StatusCode::UNAUTHORIZED,
+            Self::Key(_) | Self::WrongKey => StatusCode::UNAUTHORIZED,
             Self::MissingScope(_) => StatusCode::FORBIDDEN,
             Self::TooLarge { .. } | Self::Inflate(InflateError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Inflate(_) | Self::Protobuf { .. } | Self::Json { .. } | Self::BrokenBody { .. } => {
@@ -106,7 +106,7 @@ impl Refusal {
             Self::WrongMethod { .. } => "wrong_method",
             Self::UnsupportedMediaType(_) => "unsupported_media_type",
             Self::UnsupportedEncoding(_) => "unsupported_encoding",
-            Self::NoKey | Self::WrongKey => "unauthorized",
+            Self::Key(_) | Self::WrongKey => "unauthorized",
             Self::MissingScope(_) => "forbidden",
             Self::TooLarge { .. } | Self::Inflate(InflateError::TooLarge { .. }) => "too_large",
             Self::Inflate(_) | Self::Protobuf { .. } | Self::Json { .. } | Self::BrokenBody { .. } => "malformed",

@@ -23,7 +23,7 @@ pub enum AuthError {
     Missing,
     #[error("the header `authorization` holds no bearer token")]
     NoBearer,
-    #[error("the headers `authorization` and `x-api-key` hold different keys")]
+    #[error("different keys were sent in the headers `authorization` and `x-api-key`")]
     Two,
     #[error("the API key is unknown or was revoked")]
     Unknown,
@@ -33,7 +33,25 @@ pub enum AuthError {
     Store(#[from] StoreError),
 }
 
-/// The key that a request carries, as text; none if there is none, or if two differ: nobody may guess which one counts.
+/// The key that a request carries, as text. Sent more than once it must be the same: nobody may guess which one counts.
+pub fn sent_key(headers: &HeaderMap) -> Result<&str, AuthError> {
+    let bearers = headers.get_all(AUTHORIZATION).iter().map(|value| {
+        let token = value.to_str().ok().and_then(bearer_token);
+        token.ok_or(AuthError::NoBearer)
+    });
+    let plain =
+        headers.get_all(API_KEY).iter().map(|value| value.to_str().map(str::trim).map_err(|_| AuthError::Unknown));
+    let mut found = None;
+    for key in bearers.chain(plain) {
+        let key = key?;
+        if found.replace(key).is_some_and(|other| other != key) {
+            return Err(AuthError::Two);
+        }
+    }
+    found.ok_or(AuthError::Missing)
+}
+
+/// The same, for whom the reason does not matter.
 pub fn key_of(headers: &HeaderMap) -> Option<&str> {
     sent_key(headers).ok()
 }
@@ -64,18 +82,6 @@ async fn authenticate(headers: &HeaderMap, keys: &Keys) -> Result<Caller, AuthEr
     keys.authenticate(sent_key(headers)?).await?.ok_or(AuthError::Unknown)
 }
 
-fn sent_key(headers: &HeaderMap) -> Result<&str, AuthError> {
-    let bearer = headers.get(AUTHORIZATION).map(|value| value.to_str().ok().and_then(bearer_token));
-    let bearer = bearer.map(|token| token.ok_or(AuthError::NoBearer)).transpose()?;
-    let plain = headers.get(API_KEY).map(|value| value.to_str().map(str::trim).map_err(|_| AuthError::Unknown));
-    match (bearer, plain.transpose()?) {
-        (Some(one), Some(other)) if one != other => Err(AuthError::Two),
-        (Some(key), _) | (None, Some(key)) => Ok(key),
-        (None, None) => Err(AuthError::Missing),
-    }
-}
-
-/// The scheme's case does not matter (RFC 9110, 11.1).
 fn bearer_token(value: &str) -> Option<&str> {
     let (scheme, token) = value.trim().split_once(' ')?;
     scheme.eq_ignore_ascii_case(SCHEME).then(|| token.trim())
@@ -86,7 +92,7 @@ impl From<AuthError> for ApiError {
         let message = error.to_string();
         match error {
             AuthError::Missing | AuthError::NoBearer => Self::new(ErrorCode::Unauthorized, message).hint(HOW),
-            AuthError::Two => Self::new(ErrorCode::Unauthorized, message).hint("send one of them"),
+            AuthError::Two => Self::new(ErrorCode::Unauthorized, message).hint("send one key, once"),
             AuthError::Unknown => Self::new(ErrorCode::Unauthorized, message)
                 .hint("list the project's keys with an admin key, or make a new one"),
             AuthError::LacksScope(scope) => {
@@ -102,6 +108,25 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+
+    #[test]
+    fn a_header_that_comes_twice_must_say_the_same() {
+        let cases = [
+            ("x-api-key", ["k", "k"], Some("k")),
+            ("x-api-key", ["k", "other"], None),
+            ("x-api-key", ["", "k"], None),
+            ("authorization", ["Bearer k", "bearer k"], Some("k")),
+            ("authorization", ["Bearer k", "Bearer other"], None),
+            ("authorization", ["Bearer k", "Basic abc"], None),
+        ];
+        for (name, values, expected) in cases {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(name, HeaderValue::from_static(value));
+            }
+            assert_eq!(sent_key(&headers).ok(), expected, "{name} {values:?}");
+        }
+    }
 
     #[test]
     fn a_key_is_found_in_either_header_and_two_must_agree() {

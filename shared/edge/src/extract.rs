@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
@@ -11,16 +11,22 @@ use http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
-use crate::{ApiError, ErrorCode};
+use crate::{ApiError, ErrorCode, words};
 
 /// Largest body on this port.
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 /// How long a body may take to arrive.
 const BODY_WAIT_MAX: Duration = Duration::from_secs(30);
+/// Seconds after which a request whose body was late may come again.
+const LATE_RETRY_S: u64 = 1;
 
 /// A JSON body. Sent as `application/json`, at most [`BODY_BYTES_MAX`].
 #[derive(Clone, Copy, Debug)]
 pub struct JsonBody<T>(pub T);
+
+/// The same where every field may be left out: an empty body, of whatever type, stands for the default.
+#[derive(Clone, Copy, Debug)]
+pub struct JsonBodyOrDefault<T>(pub T);
 
 /// The parameters after the `?`.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +43,21 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
         let (head, body) = request.into_parts();
         check_content_type(&head)?;
         let bytes = read(body).await?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| unreadable(&error))
+        parse(&bytes).map(Self)
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for JsonBodyOrDefault<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let (head, body) = request.into_parts();
+        let bytes = read(body).await?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        check_content_type(&head)?;
+        parse(&bytes).map(Self)
     }
 }
 
@@ -47,8 +67,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for QueryOf
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match Query::from_request_parts(parts, state).await {
             Ok(Query(value)) => Ok(Self(value)),
-            Err(QueryRejection::FailedToDeserializeQueryString(error)) => Err(ApiError::bad_request(error.body_text())),
-            Err(other) => Err(ApiError::bad_request(other.body_text())),
+            Err(rejection) => Err(ApiError::bad_request(words::query(&rejection.body_text()))),
         }
     }
 }
@@ -88,7 +107,10 @@ async fn read(body: Body) -> Result<Bytes, ApiError> {
         }
         Ok(bytes.freeze())
     };
-    let late = |_| ApiError::bad_request(format!("the body did not arrive within {} s", BODY_WAIT_MAX.as_secs()));
+    let late = |_| {
+        let message = format!("the body did not arrive within {} s", BODY_WAIT_MAX.as_secs());
+        ApiError::new(ErrorCode::Unavailable, message).hint("send the same request again").retry_after(LATE_RETRY_S)
+    };
     tokio::time::timeout(BODY_WAIT_MAX, all).await.map_err(late)?
 }
 
@@ -100,13 +122,84 @@ fn broken(error: &(dyn std::error::Error + 'static)) -> ApiError {
     }
 }
 
+/// Every body here is an object; serde alone would take a list of its fields' values as well.
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let is_object = bytes.trim_ascii_start().first() == Some(&b'{');
+    if !is_object && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok() {
+        return Err(ApiError::bad_request("the body does not fit: it is JSON, but no object `{...}`"));
+    }
+    serde_json::from_slice(bytes).map_err(|error| unreadable(&error))
+}
+
 fn unreadable(error: &serde_json::Error) -> ApiError {
     // serde_json appends its own ` at line 1 column 2`.
     let text = error.to_string();
     let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
     let message = match error.classify() {
-        serde_json::error::Category::Data => format!("the body does not fit: {what}"),
+        serde_json::error::Category::Data => format!("the body does not fit: {}", words::plain(what)),
         _ => format!("the body is no JSON: {what}"),
     };
     ApiError::bad_request(message).at(error.line() as u64, error.column() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Default, PartialEq, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Asked {
+        limit: u32,
+        name: String,
+    }
+
+    #[test]
+    fn a_body_is_an_object_and_errors_are_in_plain_words() {
+        let cases = [
+            (r#"[5, "a"]"#, "no object"),
+            ("7", "no object"),
+            ("null", "no object"),
+            ("[5", "no JSON"),
+            ("", "no JSON"),
+            (r#"{"limit": "a"}"#, "invalid type: string \"a\", expected a whole number from 0 to 4294967295"),
+            (r#"{"limit": -1}"#, "expected a whole number"),
+            (r#"{"name": [1]}"#, "invalid type: list, expected a string"),
+            (r#"{"nam": "a"}"#, "unknown field `nam`, expected `limit` or `name`"),
+        ];
+        for (body, expected) in cases {
+            let error = parse::<Asked>(body.as_bytes()).expect_err(body);
+            assert!(error.message.contains(expected), "{body}: {error}");
+            assert_eq!(error.code, ErrorCode::BadRequest);
+        }
+        assert_eq!(parse::<Asked>(b" \n{\"limit\": 5}").expect("it fits"), Asked { limit: 5, name: String::new() });
+    }
+
+    #[tokio::test]
+    async fn an_empty_body_stands_for_the_default_only_where_that_is_said() {
+        let asked = |body: &'static str| Request::new(Body::from(body));
+        let empty = JsonBodyOrDefault::<Asked>::from_request(asked(""), &()).await.expect("taken");
+        assert_eq!(empty.0, Asked::default());
+        for refused in [
+            JsonBodyOrDefault::<Asked>::from_request(asked("{}"), &()).await.map(|body| body.0),
+            JsonBody::<Asked>::from_request(asked(""), &()).await.map(|body| body.0),
+        ] {
+            assert_eq!(refused.expect_err("without a content type").code, ErrorCode::UnsupportedMediaType);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_query_string_that_does_not_fit_is_told_in_plain_words() {
+        let mut parts = Request::builder().uri("/x?limit=a").body(()).expect("a request").into_parts().0;
+        let error = QueryOf::<Asked>::from_request_parts(&mut parts, &()).await.expect_err("no number");
+        assert_eq!(error.message, "the parameters do not fit: limit: no whole number");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_is_late_may_come_again() {
+        let never = Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
+        let error = read(never).await.expect_err("late");
+        assert_eq!((error.code, error.retry_after_s), (ErrorCode::Unavailable, Some(LATE_RETRY_S)));
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`face`] finishes a router: request ids, CORS, panics, unknown paths and methods. A handler takes [`Authenticated`],
 //! [`JsonBody`], [`QueryOf`] and [`PathOf`], and returns `Result<_, ApiError>`. OTLP has errors of its own; they live in
-//! `ingest`, which takes only [`cors`] and [`key_of`] from here.
+//! `ingest`, which takes only [`cors`] and [`sent_key`] from here.
 
 mod auth;
 mod code;
@@ -10,10 +10,11 @@ mod cors;
 mod error;
 mod extract;
 mod face;
+mod words;
 
-pub use auth::{AuthError, Authenticated, key_of, require};
+pub use auth::{AuthError, Authenticated, key_of, require, sent_key};
 pub use code::ErrorCode;
 pub use cors::cors;
 pub use error::{ApiError, ErrorAnswer, ErrorDetail, Position};
-pub use extract::{BODY_BYTES_MAX, JsonBody, PathOf, QueryOf};
+pub use extract::{BODY_BYTES_MAX, JsonBody, JsonBodyOrDefault, PathOf, QueryOf};
 pub use face::{REQUEST_ID, RequestId, face};

@@ -8,6 +8,7 @@
 //! <data>/credentials.json  the keys of project `default`, readable by the owner only
 //! ```
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -93,7 +94,8 @@ impl DataFolder {
 /// The folder itself, absolute.
 fn make(path: &Path) -> Result<PathBuf, DataError> {
     let failed = |source| DataError::Make { path: path.to_owned(), source };
-    std::fs::create_dir_all(path).map_err(failed)?;
+    // Nobody else on the machine reads telemetry or the metadata store.
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
     path.canonicalize().map_err(failed)
 }
 

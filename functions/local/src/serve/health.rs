@@ -1,5 +1,6 @@
 //! `GET /health` (the process runs) and `GET /ready` (store and ledger answer).
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -7,7 +8,6 @@ use axum::routing::get;
 use axum::{Json, Router};
 use http::StatusCode;
 use meta::{ItemKey, ItemStore};
-use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde_json::{Value, json};
 
@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 pub(crate) struct Stores {
     pub items: Arc<dyn ItemStore>,
     pub objects: Arc<dyn ObjectStore>,
+    /// The data folder, whose disk must have room.
+    pub folder: PathBuf,
 }
 
 /// Both paths; no key is needed, nothing of a project is told.
@@ -27,12 +29,22 @@ pub(crate) fn router(stores: Arc<Stores>) -> Router {
 
 async fn ready(State(stores): State<Arc<Stores>>) -> (StatusCode, Json<Value>) {
     let ledger = stores.items.get(&ItemKey::new("ready", "ready")).await.map(drop).map_err(|e| e.to_string());
-    let objects = match stores.objects.head(&Path::from("ready")).await {
+    let objects = match stores.objects.head(&object_store::path::Path::from("ready")).await {
         Ok(_) | Err(object_store::Error::NotFound { .. }) => Ok(()),
         Err(error) => Err(error.to_string()),
     };
-    let all_well = ledger.is_ok() && objects.is_ok();
+    let disk = room(&stores.folder);
+    let all_well = ledger.is_ok() && objects.is_ok() && disk.is_ok();
     let told = |answer: Result<(), String>| answer.map_or_else(|error| json!(error), |()| json!("ok"));
     let status = if all_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({"ledger": told(ledger), "objects": told(objects)})))
+    (status, Json(json!({"ledger": told(ledger), "objects": told(objects), "disk": told(disk)})))
+}
+
+/// Less free than this and exports will soon be refused.
+const FREE_BYTES_MIN: u64 = 64 << 20;
+
+fn room(folder: &Path) -> Result<(), String> {
+    let disk = rustix::fs::statvfs(folder).map_err(|error| format!("cannot ask how full the disk is: {error}"))?;
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if free >= FREE_BYTES_MIN { Ok(()) } else { Err(format!("the disk is nearly full: {free} bytes are free")) }
 }

@@ -7,7 +7,6 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use compact::{Counter, TableStatus};
-use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use prometheus_client::registry::Registry;
 
@@ -31,7 +30,7 @@ async fn metrics(State(metrics): State<Arc<Metrics>>) -> Response {
         Ok(text) => ([(CONTENT_TYPE, OPENMETRICS)], text).into_response(),
         Err(error) => {
             tracing::error!(error, "metrics could not be read");
-            (StatusCode::SERVICE_UNAVAILABLE, error).into_response()
+            edge::ApiError::new(edge::ErrorCode::Unavailable, format!("metrics could not be read: {error}")).into_response()
         }
     }
 }

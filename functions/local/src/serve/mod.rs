@@ -1,7 +1,7 @@
 //! `plimsoll serve`: everything in one process on embedded storage.
 //!
 //! - [`server`](Server): starts and stops the whole; `data`: the data folder; `background`: compaction, sweeper, upkeep
-//! - `credentials`, `welcome`: the first start; `listen`: the ports
+//! - `credentials`, `welcome`: the first start; `listen`, `port`: the ports
 //! - `operate`, `metrics`, `health`: what operators ask
 
 mod background;
@@ -11,6 +11,7 @@ mod health;
 mod listen;
 mod metrics;
 mod operate;
+mod port;
 mod server;
 mod welcome;
 

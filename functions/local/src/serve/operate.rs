@@ -7,7 +7,7 @@ use axum::extract::{FromRef, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use compact::{DaysAtOnce, Deadline, Outcome, Pace, PassError, RetentionRefused, TableStatus};
-use edge::{ApiError, Authenticated, JsonBody, require};
+use edge::{ApiError, Authenticated, JsonBodyOrDefault, require};
 use meta::StoreError;
 use meta::keys::{Caller, Keys, Reach};
 use meta::projects::Projects;
@@ -43,12 +43,39 @@ pub(crate) fn router(operate: Operate) -> Router {
     Router::new().route("/api/v1/status", get(status)).route("/api/v1/compact", post(compact_now)).with_state(operate)
 }
 
-/// The part of the OpenAPI document that describes them.
+/// The part of the OpenAPI document that describes them, and what else is asked by operators.
 pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
     #[derive(OpenApi)]
-    #[openapi(paths(status, compact_now))]
+    #[openapi(paths(status, compact_now, described::health, described::ready, described::metrics))]
     struct Document;
     Document::openapi()
+}
+
+/// The paths outside of `/api/v1`, as the document describes them; `health` and `metrics` next door answer them.
+mod described {
+    /// Whether the process runs
+    #[utoipa::path(get, path = "/health", tag = "operations", security(()),
+        responses((status = 200, description = "It runs", content_type = "application/json")))]
+    #[expect(dead_code, reason = "its description is what counts")]
+    fn health() {}
+
+    /// Whether the stores answer
+    #[utoipa::path(get, path = "/ready", tag = "operations", security(()),
+        responses(
+            (status = 200, description = "They do", content_type = "application/json"),
+            (status = 503, description = "One does not; the body says which", content_type = "application/json"),
+        ))]
+    #[expect(dead_code, reason = "its description is what counts")]
+    fn ready() {}
+
+    /// Metrics of the process and of the tables
+    #[utoipa::path(get, path = "/metrics", tag = "operations", security(()),
+        responses(
+            (status = 200, description = "OpenMetrics text", content_type = "application/openmetrics-text"),
+            (status = 503, description = "A store did not answer", content_type = "text/plain"),
+        ))]
+    #[expect(dead_code, reason = "its description is what counts")]
+    fn metrics() {}
 }
 
 /// The tables of one or of all projects.
@@ -116,8 +143,11 @@ struct CompactRequest {
     drop_any_number_of_days: bool,
 }
 
+/// How the tables stand
+///
+/// With a read or an admin key: those of its project, or of all projects if it reaches the installation.
 #[utoipa::path(get, path = "/api/v1/status", tag = "operations",
-    responses((status = 200, body = StatusAnswer)), security(("key" = [])))]
+    responses((status = 200, description = "The tables within reach", body = StatusAnswer)))]
 async fn status(
     State(operate): State<Operate>,
     Authenticated(caller): Authenticated,
@@ -136,12 +166,15 @@ async fn status(
     Ok(Json(StatusAnswer { tables }))
 }
 
-#[utoipa::path(post, path = "/api/v1/compact", tag = "operations", request_body = CompactRequest,
-    responses((status = 200, body = CompactAnswer)), security(("key" = [])))]
+/// Compact now
+///
+/// One pass over the tables within reach of an admin key. The body may be left out.
+#[utoipa::path(post, path = "/api/v1/compact", tag = "operations", request_body = Option<CompactRequest>,
+    responses((status = 200, description = "What was done to each table", body = CompactAnswer)))]
 async fn compact_now(
     State(operate): State<Operate>,
     Authenticated(caller): Authenticated,
-    JsonBody(request): JsonBody<CompactRequest>,
+    JsonBodyOrDefault(request): JsonBodyOrDefault<CompactRequest>,
 ) -> Result<Json<CompactAnswer>, ApiError> {
     require(&caller, Scope::Admin)?;
     let days = if request.drop_any_number_of_days { DaysAtOnce::Any } else { DaysAtOnce::Few };
@@ -318,5 +351,38 @@ pub(crate) async fn statuses(operate: &Operate) -> Result<Vec<TableStatus>, Pass
             Some(next) => after = Some(next),
             None => return Ok(statuses),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn every_operation_of_the_whole_document_says_what_it_answers_and_which_key_it_needs() {
+        let mut others = query::openapi();
+        others.merge(openapi());
+        let document = serde_json::to_value(api::openapi(others)).expect("JSON");
+        let schemes = document["components"]["securitySchemes"].as_object().expect("schemes");
+        let mut n_open = 0;
+        for (path, methods) in document["paths"].as_object().expect("paths") {
+            for (method, operation) in methods.as_object().expect("methods") {
+                let responses = operation["responses"].as_object().expect("responses");
+                for (status, response) in responses {
+                    let said = response["description"].as_str().unwrap_or_default();
+                    assert!(!said.is_empty(), "{method} {path}: {status} says nothing");
+                }
+                let security = operation.get("security").unwrap_or(&document["security"]).as_array().expect("a list");
+                for name in security.iter().filter_map(Value::as_object).flat_map(|one| one.keys()) {
+                    assert!(schemes.contains_key(name), "{method} {path}: there is no scheme `{name}`");
+                }
+                let is_open = security.iter().all(|one| one.as_object().is_some_and(serde_json::Map::is_empty));
+                n_open += usize::from(is_open);
+                assert!(is_open || ["401", "403", "503"].iter().all(|s| responses.contains_key(*s)), "{method} {path}");
+            }
+        }
+        assert_eq!(n_open, 4, "health, ready, metrics and the document itself");
     }
 }

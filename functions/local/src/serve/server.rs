@@ -1,6 +1,5 @@
 //! A whole Plimsoll in one process: what `plimsoll serve` starts, and what tests start in theirs.
 
-use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,20 +16,21 @@ use meta::quota::Quota;
 use model::Micros;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::task::JoinSet;
 
 use super::background::{Background, Rhythm};
 use super::credentials::{self, Credentials, CredentialsError};
 use super::data::{DataError, DataFolder};
 use super::health::{self, Stores};
 use super::listen::{ListenError, bind};
-use super::metrics;
+use super::{metrics, port};
 use super::operate::{self, Operate};
 use super::welcome::{ShowKeys, welcome};
 use crate::cli::ServeArgs;
 
 /// Requests that are being answered when a stop comes get this long.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+const ANSWER_WITHIN: Duration = Duration::from_secs(4);
 
 /// Everything that can be set.
 #[derive(Clone)]
@@ -95,7 +95,7 @@ pub struct Server {
     credentials: Credentials,
     show_keys: ShowKeys,
     stop: CancellationToken,
-    ports: Vec<JoinHandle<std::io::Result<()>>>,
+    ports: JoinSet<()>,
     background: Background,
 }
 
@@ -123,12 +123,19 @@ impl Server {
             keys: doors.keys,
             background: background.handle(),
         };
-        let api =
-            edge::face(parts.api.merge(operate::router(operate.clone())), folder.ids, &config.ingest.cors_origins)
-                .merge(metrics::router(parts.registry, operate))
-                .merge(health::router(Arc::new(Stores { items: folder.items, objects: folder.roots.base().clone() })));
+        let stores =
+            Stores { items: folder.items, objects: folder.roots.base().clone(), folder: folder.path.clone() };
+        let routes = parts
+            .api
+            .merge(operate::router(operate.clone()))
+            .merge(metrics::router(parts.registry, operate))
+            .merge(health::router(Arc::new(stores)));
+        let api = edge::face(routes, folder.ids, &config.ingest.cors_origins);
         let stop = CancellationToken::new();
-        let ports = vec![serve(otlp_port, parts.otlp, &stop), serve(api_port, api, &stop)];
+        let connections = connections();
+        let mut ports = JoinSet::new();
+        ports.spawn(port::serve(otlp_port, parts.otlp, stop.clone(), connections.otlp_max));
+        ports.spawn(port::serve(api_port, api, stop.clone(), connections.api_max));
         Ok(Self { data: folder.path, credentials, show_keys, stop, ports, background })
     }
 
@@ -143,16 +150,13 @@ impl Server {
     }
 
     /// Takes no more requests, answers those that are here, and lets the background go.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.stop.cancel();
-        for port in self.ports {
-            match tokio::time::timeout(ANSWER_WITHIN, port).await {
-                Ok(Ok(Ok(()))) => {}
-                Ok(Ok(Err(error))) => tracing::error!(%error, "a port broke"),
-                Ok(Err(error)) => tracing::error!(%error, "a port's task broke"),
-                Err(_) => tracing::warn!("requests were cut off; none of them was acknowledged"),
-            }
+        let answered = async { while self.ports.join_next().await.is_some() {} };
+        if tokio::time::timeout(ANSWER_WITHIN, answered).await.is_err() {
+            tracing::warn!("requests were cut off; none of them was acknowledged");
         }
+        self.ports.shutdown().await;
         self.background.stop().await;
     }
 }
@@ -233,11 +237,28 @@ impl Parts {
     }
 }
 
-/// Answers on a port until told to stop.
-fn serve(port: TcpListener, router: Router, stop: &CancellationToken) -> JoinHandle<std::io::Result<()>> {
-    let stop = stop.clone();
-    let served = axum::serve(port, router).with_graceful_shutdown(async move { stop.cancelled().await });
-    tokio::spawn(served.into_future())
+/// How many connections each port takes, so that files and the metadata store never lack a descriptor.
+struct Connections {
+    otlp_max: usize,
+    api_max: usize,
+}
+
+fn connections() -> Connections {
+    const OTLP_MAX: usize = 8_192;
+    const API_MAX: usize = 1_024;
+    let files = raise_open_files();
+    Connections { otlp_max: (files / 2).clamp(8, OTLP_MAX), api_max: (files / 8).clamp(8, API_MAX) }
+}
+
+/// Raises the limit on open files to what this user may have; the limit that then holds.
+fn raise_open_files() -> usize {
+    let limits = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limits.maximum, maximum: limits.maximum };
+    let current = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limits.maximum,
+        Err(_) => limits.current,
+    };
+    current.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX))
 }
 
 /// Where a port is reached from this machine; `asked` tells the port only if it was not 0.
