@@ -42,7 +42,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let (head, body) = request.into_parts();
         check_content_type(&head)?;
-        let bytes = read(body).await?;
+        let bytes = read(body, BODY_WAIT_MAX).await?;
         parse(&bytes).map(Self)
     }
 }
@@ -52,7 +52,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for JsonBodyO
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let (head, body) = request.into_parts();
-        let bytes = read(body).await?;
+        let bytes = read(body, BODY_WAIT_MAX).await?;
         if bytes.is_empty() {
             return Ok(Self(T::default()));
         }
@@ -96,7 +96,7 @@ fn check_content_type(head: &Parts) -> Result<(), ApiError> {
         .hint("send `content-type: application/json`"))
 }
 
-async fn read(body: Body) -> Result<Bytes, ApiError> {
+async fn read(body: Body, within: Duration) -> Result<Bytes, ApiError> {
     let mut body = Limited::new(body, BODY_BYTES_MAX);
     let all = async {
         let mut bytes = BytesMut::new();
@@ -108,10 +108,10 @@ async fn read(body: Body) -> Result<Bytes, ApiError> {
         Ok(bytes.freeze())
     };
     let late = |_| {
-        let message = format!("the body did not arrive within {} s", BODY_WAIT_MAX.as_secs());
+        let message = format!("the body did not arrive within {} s", within.as_secs());
         ApiError::new(ErrorCode::Unavailable, message).hint("send the same request again").retry_after(LATE_RETRY_S)
     };
-    tokio::time::timeout(BODY_WAIT_MAX, all).await.map_err(late)?
+    tokio::time::timeout(within, all).await.map_err(late)?
 }
 
 fn broken(error: &(dyn std::error::Error + 'static)) -> ApiError {
@@ -196,10 +196,10 @@ mod tests {
         assert_eq!(error.message, "the parameters do not fit: limit: no whole number");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_body_that_is_late_may_come_again() {
         let never = Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
-        let error = read(never).await.expect_err("late");
+        let error = read(never, Duration::ZERO).await.expect_err("late");
         assert_eq!((error.code, error.retry_after_s), (ErrorCode::Unavailable, Some(LATE_RETRY_S)));
     }
 }

@@ -12,7 +12,7 @@ mod extract;
 mod face;
 mod words;
 
-pub use auth::{AuthError, Authenticated, key_of, require, sent_key};
+pub use auth::{AuthError, Authenticated, require, sent_key};
 pub use code::ErrorCode;
 pub use cors::cors;
 pub use error::{ApiError, ErrorAnswer, ErrorDetail, Position};
