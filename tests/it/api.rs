@@ -183,7 +183,7 @@ async fn what_is_not_allowed_or_does_not_fit_is_refused_in_words() {
             "3650",
         ),
         (
-            admin,
+            op,
             "PATCH",
             "/api/v1/projects/shop".into(),
             set("bytes_per_day_max", json!(u64::MAX)),
@@ -262,6 +262,28 @@ async fn what_is_not_allowed_or_does_not_fit_is_refused_in_words() {
 }
 
 #[tokio::test]
+async fn quotas_are_for_the_operator_and_the_rest_for_the_project_s_admin() {
+    let w = world().await;
+    let path = "/api/v1/projects/shop";
+    let before = w.get(&w.admin, path).await;
+    for quota in ["requests_per_second_max", "bytes_per_day_max"] {
+        let change = json!({"name": "N", "settings": {"retention_days_metrics": 5, quota: 1_000}});
+        let (status, refused) = w.ask(&w.admin, "PATCH", path, change.clone()).await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{refused}");
+        let message = refused["error"]["message"].as_str().expect("text");
+        assert!(message.contains(&format!("cannot set `{quota}`")), "{message}");
+        assert_eq!(w.get(&w.admin, path).await, before, "nothing of it was done");
+    }
+    let own = json!({"name": "N", "settings": {"retention_days_metrics": 5}});
+    assert_eq!(w.ask(&w.admin, "PATCH", path, own).await.0, StatusCode::OK);
+    let quotas = json!({"settings": {"requests_per_second_max": 7, "bytes_per_day_max": 8}});
+    let (status, changed) = w.ask(&w.installation, "PATCH", path, quotas).await;
+    assert_eq!(status, StatusCode::OK, "{changed}");
+    assert_eq!(changed["settings"]["requests_per_second_max"], 7);
+    assert_eq!((&changed["settings"]["retention_days_metrics"], &changed["name"]), (&json!(5), &json!("N")));
+}
+
+#[tokio::test]
 async fn the_document_describes_every_route_and_the_other_functions() {
     let w = world().await;
     let document = w.get("", "/api/v1/openapi.json").await;
@@ -292,6 +314,17 @@ async fn the_document_describes_every_route_and_the_other_functions() {
         assert!(schemas["ErrorCode"].to_string().contains(code));
     }
     assert_eq!(document["components"]["securitySchemes"]["x-api-key"]["name"], "x-api-key");
+    for (path, operation) in
+        paths.iter().flat_map(|(path, all)| all.as_object().into_iter().flatten().map(move |(_, o)| (path, o)))
+    {
+        for (status, response) in operation["responses"].as_object().expect("responses") {
+            assert!(response["description"].as_str().is_some_and(|said| !said.is_empty()), "{path}: {status}");
+        }
+        let security = operation.get("security").unwrap_or(&document["security"]).as_array().expect("a list");
+        for name in security.iter().filter_map(Value::as_object).flat_map(|one| one.keys()) {
+            assert!(!document["components"]["securitySchemes"][name].is_null(), "{path}: no scheme `{name}`");
+        }
+    }
     for described in expected.iter().filter(|line| !line.contains("query")) {
         let (method, path) = described.split_once(' ').expect("two words");
         let path = path.replace("{project_id}", "shop").replace("{key_id}", "0");

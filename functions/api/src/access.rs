@@ -11,12 +11,21 @@ pub(crate) fn require_admin(caller: &Caller) -> Result<(), ApiError> {
 
 /// An admin key that reaches all projects.
 pub(crate) fn require_installation(caller: &Caller) -> Result<(), ApiError> {
+    within_installation(caller, "")
+}
+
+/// The same, for what a project's own admin cannot do even there: `what`, say "set `x`".
+pub(crate) fn require_operator(caller: &Caller, what: &str) -> Result<(), ApiError> {
+    within_installation(caller, &format!(" and cannot {what}"))
+}
+
+fn within_installation(caller: &Caller, so: &str) -> Result<(), ApiError> {
     require_admin(caller)?;
     match caller.reach {
         Reach::Installation => Ok(()),
         Reach::Project => Err(ApiError::new(
             ErrorCode::Forbidden,
-            format!("this admin key reaches only its project `{}`", caller.project),
+            format!("this admin key reaches only its project `{}`{so}", caller.project),
         )
         .hint("use an admin key whose reach is `installation`, as the first start made one")),
     }

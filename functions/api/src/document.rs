@@ -5,7 +5,7 @@ use axum::extract::State;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use crate::{App, keys, projects};
+use crate::{App, errors, keys, projects};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -42,7 +42,9 @@ impl Modify for Keys {
 
 /// The document of this API together with `others`, say the query API's.
 pub fn openapi(others: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
-    Document::openapi().merge_from(others)
+    let mut document = Document::openapi().merge_from(others);
+    errors::add(&mut document);
+    document
 }
 
 /// This document

@@ -6,6 +6,7 @@
 mod access;
 mod app;
 mod document;
+mod errors;
 mod keys;
 mod page;
 mod projects;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::access::{require_admin, require_installation, require_project};
+use crate::access::{require_admin, require_installation, require_operator, require_project};
 use crate::page::PageOf;
 
 const NAME_CHARS_MAX: usize = 200;
@@ -153,7 +153,8 @@ pub(crate) async fn show(
 
 /// Change the name or the settings of a project
 ///
-/// Every process follows within 20 s.
+/// Every process follows within 20 s. Quotas (`requests_per_second_max`, `bytes_per_day_max`) are set only with an admin key
+/// that reaches the installation: they protect it from its projects.
 #[utoipa::path(patch, path = "/api/v1/projects/{project_id}", tag = "projects", request_body = ProjectChange,
     params(("project_id" = String, Path, description = "Id of the project")),
     responses(
@@ -170,6 +171,9 @@ pub(crate) async fn change(
 ) -> Result<Json<ProjectAnswer>, ApiError> {
     let id = parse_id(&id)?;
     require_project(&caller, &id)?;
+    if let Some(quota) = change.quota() {
+        require_operator(&caller, &format!("set `{quota}`"))?;
+    }
     change.check()?;
     let project = app.projects.update(&id, |project| change.apply(project)).await.map_err(refused)?;
     tracing::info!(project = %id, by = %caller.key, settings = ?project.settings, "project changed");
@@ -199,6 +203,13 @@ pub(crate) fn refused(error: ProjectError) -> ApiError {
 }
 
 impl ProjectChange {
+    /// The first quota that it would change.
+    fn quota(&self) -> Option<&'static str> {
+        let settings = self.settings.as_ref()?;
+        let requests = settings.requests_per_second_max.map(|_| "requests_per_second_max");
+        requests.or(settings.bytes_per_day_max.map(|_| "bytes_per_day_max"))
+    }
+
     fn check(&self) -> Result<(), ApiError> {
         if let Some(name) = &self.name {
             check_name(name)?;
