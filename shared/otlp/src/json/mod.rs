@@ -4,7 +4,7 @@
 //! URL-safe, padded or not), enums as integers, 64-bit integers as text or numbers, doubles also as `"NaN"`, `"Infinity"` and
 //! `"-Infinity"`, `null` as the field's default, lowerCamelCase names only; unknown names are ignored. Accepted beyond the
 //! specification, since clients send it: enum names (`"SPAN_KIND_SERVER"`) and `null` as an element of a list (the element's
-//! default).
+//! default). A metric with data of two types is refused, since only one of them could be kept.
 //!
 //! An id that is no hex, or of the wrong length, becomes bytes of a wrong length: the record is refused later, not the request.
 //! Values nested deeper than [`VALUE_DEPTH_MAX`](crate::view::common::VALUE_DEPTH_MAX) become values that are just too deep,

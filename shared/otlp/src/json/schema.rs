@@ -25,8 +25,10 @@ pub(super) struct Field {
 pub(super) enum Label {
     /// Left out when it is the default.
     Single,
-    /// `optional` or part of a `oneof`: written also when it is the default.
+    /// `optional` or a value in a `oneof`: written also when it is the default.
     Explicit,
+    /// A message that is part of a `oneof`: a second one beside it is an error, since only one of them would be kept.
+    Choice,
     Repeated,
 }
 
@@ -70,6 +72,10 @@ const fn one(name: &'static str, number: u32, kind: Kind) -> Field {
 
 const fn explicit(name: &'static str, number: u32, kind: Kind) -> Field {
     Field { name, number, kind, label: Label::Explicit }
+}
+
+const fn choice(name: &'static str, number: u32, kind: Kind) -> Field {
+    Field { name, number, kind, label: Label::Choice }
 }
 
 const fn many(name: &'static str, number: u32, kind: Kind) -> Field {
@@ -262,11 +268,11 @@ static METRIC: Message = Message {
         one("name", 1, Kind::Text),
         one("description", 2, Kind::Text),
         one("unit", 3, Kind::Text),
-        one("gauge", 5, Kind::Message(&GAUGE)),
-        one("sum", 7, Kind::Message(&SUM)),
-        one("histogram", 9, Kind::Message(&HISTOGRAM)),
-        one("exponentialHistogram", 10, Kind::Message(&EXPONENTIAL_HISTOGRAM)),
-        one("summary", 11, Kind::Message(&SUMMARY)),
+        choice("gauge", 5, Kind::Message(&GAUGE)),
+        choice("sum", 7, Kind::Message(&SUM)),
+        choice("histogram", 9, Kind::Message(&HISTOGRAM)),
+        choice("exponentialHistogram", 10, Kind::Message(&EXPONENTIAL_HISTOGRAM)),
+        choice("summary", 11, Kind::Message(&SUMMARY)),
         attributes("metadata", 12),
     ],
 };

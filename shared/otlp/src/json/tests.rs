@@ -228,6 +228,21 @@ fn lists_of_numbers_are_packed_and_null_is_zero() {
 }
 
 #[test]
+fn a_metric_has_data_of_one_type() {
+    let metric = |data: &str| {
+        format!("{{\"resourceMetrics\":[{{\"scopeMetrics\":[{{\"metrics\":[\n{{{data}}},{{\"sum\":{{}}}}]}}]}}]}}")
+    };
+    for data in
+        [r#""gauge":{},"sum":null"#, r#""summary":null,"gauge":{"dataPoints":[{}]}"#, r#""gauge":{},"gauge":{}"#]
+    {
+        to_protobuf(Signal::Metrics, metric(data).as_bytes()).expect(data);
+    }
+    let error = to_protobuf(Signal::Metrics, metric(r#""gauge":{},"name":"m","sum":{}"#).as_bytes()).expect_err("two");
+    assert_eq!(error.message, "Metric has both `gauge` and `sum`");
+    assert!(error.line == 2 && error.column > 20, "{error}");
+}
+
+#[test]
 fn a_log_record_keeps_its_body_and_times() {
     let json = r#"{"resourceLogs":[{"resource":{"attributes":[],"entityRefs":[{"type":"service","idKeys":["service.name"]}]},
         "scopeLogs":[{"logRecords":[{"timeUnixNano":"1","observedTimeUnixNano":2,"severityNumber":"SEVERITY_NUMBER_INFO",

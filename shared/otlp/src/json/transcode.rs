@@ -41,7 +41,9 @@ impl<'de> Visitor<'de> for Content<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut json: A) -> Result<(), A::Error> {
+        let mut chosen: Option<&Field> = None;
         while let Some(field) = json.next_key_seed(FieldName(self.message))? {
+            let before = self.wire.len();
             match field {
                 Some(field) if self.depth <= VALUE_DEPTH_MAX + 1 => {
                     let place = Place { message: self.message, field };
@@ -49,6 +51,14 @@ impl<'de> Visitor<'de> for Content<'_> {
                 }
                 // Too deep already: the record will be refused, no need to go on.
                 _ => drop(json.next_value::<IgnoredAny>()?),
+            }
+            // `null` chooses nothing.
+            if let Some(field) = field.filter(|field| field.label == Label::Choice && self.wire.len() > before) {
+                let first = *chosen.get_or_insert(field);
+                if first.number != field.number {
+                    let (message, first, second) = (self.message.name, first.name, field.name);
+                    return Err(A::Error::custom(format_args!("{message} has both `{first}` and `{second}`")));
+                }
             }
         }
         Ok(())
@@ -189,7 +199,7 @@ impl<'de> Visitor<'de> for FieldValue<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, json: A) -> Result<(), A::Error> {
         let Field { kind, label, number, .. } = self.place.field;
-        let (Kind::Message(message), Label::Single | Label::Explicit) = (kind, label) else {
+        let (Kind::Message(message), Label::Single | Label::Explicit | Label::Choice) = (kind, label) else {
             return Err(self.place.wrong("an object"));
         };
         let depth = self.depth_inside(message);
@@ -199,7 +209,7 @@ impl<'de> Visitor<'de> for FieldValue<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, json: A) -> Result<(), A::Error> {
         let Field { kind, label, .. } = self.place.field;
         match (label, kind) {
-            (Label::Single | Label::Explicit, _) => Err(self.place.wrong("a list")),
+            (Label::Single | Label::Explicit | Label::Choice, _) => Err(self.place.wrong("a list")),
             (Label::Repeated, Kind::Message(message)) => self.messages(message, json),
             (Label::Repeated, Kind::Text) => self.texts(json),
             (Label::Repeated, _) => self.packed(json),
