@@ -14,7 +14,7 @@ pub struct BodyOutcome {
     pub rejected: u64,
     /// Why, with a count for each reason.
     pub rejected_message: String,
-    /// What the sender should know of the records that were taken.
+    /// What the sender should know of the records that were taken, besides `records_without_time`.
     pub warnings: Vec<String>,
     /// Records taken that have no time of their own: a retry of the same body stores them again.
     pub records_without_time: u64,
@@ -111,12 +111,6 @@ impl Tally {
 
     fn warnings(&self, n_lossy: u64) -> Vec<String> {
         let mut warnings = Vec::new();
-        if self.without_time > 0 {
-            warnings.push(format!(
-                "{} records have no time of their own and got the time of arrival; sent again, they are stored again",
-                self.without_time
-            ));
-        }
         if n_lossy > 0 {
             warnings.push(format!("{n_lossy} texts were not UTF-8; what was broken in them is replaced by U+FFFD"));
         }

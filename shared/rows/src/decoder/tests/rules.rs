@@ -205,7 +205,7 @@ fn an_outcome_says_why_records_were_refused() {
          1 rejected: the parent span id is not 8 bytes; \
          1 rejected: the time is outside the accepted range from 2026-10-21T09:20:00.000000Z to 2026-11-21T09:20:00.000000Z"
     );
-    assert!(outcome.warnings[0].starts_with("1 records have no time"), "{:?}", outcome.warnings);
+    assert!(outcome.warnings.is_empty(), "a count of its own says it: {:?}", outcome.warnings);
 }
 
 #[test]
