@@ -82,6 +82,23 @@ impl<'a> Fields<'a> {
         self.rest.is_empty()
     }
 
+    /// What was not read yet.
+    #[inline]
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// The next field that has `tag`, others skipped; None at the end.
+    pub(crate) fn next_bytes(&mut self, wanted: Tag) -> Result<Option<&'a [u8]>, Malformed> {
+        while let Some(tag) = self.tag()? {
+            if tag == wanted {
+                return self.bytes().map(Some);
+            }
+            self.skip(tag)?;
+        }
+        Ok(None)
+    }
+
     /// The next field's tag, or None at the end.
     #[inline]
     pub fn tag(&mut self) -> Result<Option<Tag>, Malformed> {

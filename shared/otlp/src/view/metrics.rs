@@ -1,6 +1,6 @@
 //! Metrics and the data points of all five types.
 
-use crate::wire::{Fields, Malformed, bytes, fixed64, varint, zigzag};
+use crate::wire::{Fields, Malformed, Tag, bytes, fixed64, varint, zigzag};
 
 /// The five types of metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,14 @@ pub enum MetricType {
     Summary,
 }
 
+const GAUGE: Tag = bytes(5);
+const SUM: Tag = bytes(7);
+const HISTOGRAM: Tag = bytes(9);
+const EXPONENTIAL_HISTOGRAM: Tag = bytes(10);
+const SUMMARY: Tag = bytes(11);
+/// In the data of each type.
+const POINTS: Tag = bytes(1);
+
 /// A `Metric`; its data is of one type.
 #[derive(Debug, Default)]
 pub struct Metric<'a> {
@@ -21,7 +29,7 @@ pub struct Metric<'a> {
     /// None if no data is set, or data of a type that is not known.
     pub kind: Option<MetricType>,
     /// Data point messages of that type.
-    pub points: Vec<&'a [u8]>,
+    pub points: Points<'a>,
     pub aggregation_temporality: i32,
     pub is_monotonic: bool,
     /// `KeyValue` messages.
@@ -33,25 +41,24 @@ impl<'a> Metric<'a> {
         const NAME: u32 = bytes(1);
         const DESCRIPTION: u32 = bytes(2);
         const UNIT: u32 = bytes(3);
-        const GAUGE: u32 = bytes(5);
-        const SUM: u32 = bytes(7);
-        const HISTOGRAM: u32 = bytes(9);
-        const EXPONENTIAL_HISTOGRAM: u32 = bytes(10);
-        const SUMMARY: u32 = bytes(11);
         const METADATA: u32 = bytes(12);
 
         let mut metric = Self::default();
         let mut fields = Fields::new(message);
-        while let Some(tag) = fields.tag()? {
+        loop {
+            let place = fields.rest();
+            let Some(tag) = fields.tag()? else { break };
             match tag {
                 NAME => metric.name = fields.bytes()?,
                 DESCRIPTION => metric.description = fields.bytes()?,
                 UNIT => metric.unit = fields.bytes()?,
-                GAUGE => metric.merge_data(MetricType::Gauge, fields.bytes()?)?,
-                SUM => metric.merge_data(MetricType::Sum, fields.bytes()?)?,
-                HISTOGRAM => metric.merge_data(MetricType::Histogram, fields.bytes()?)?,
-                EXPONENTIAL_HISTOGRAM => metric.merge_data(MetricType::ExponentialHistogram, fields.bytes()?)?,
-                SUMMARY => metric.merge_data(MetricType::Summary, fields.bytes()?)?,
+                GAUGE => metric.merge_data(MetricType::Gauge, tag, place, fields.bytes()?)?,
+                SUM => metric.merge_data(MetricType::Sum, tag, place, fields.bytes()?)?,
+                HISTOGRAM => metric.merge_data(MetricType::Histogram, tag, place, fields.bytes()?)?,
+                EXPONENTIAL_HISTOGRAM => {
+                    metric.merge_data(MetricType::ExponentialHistogram, tag, place, fields.bytes()?)?
+                }
+                SUMMARY => metric.merge_data(MetricType::Summary, tag, place, fields.bytes()?)?,
                 METADATA => metric.metadata.push(fields.bytes()?),
                 _ => fields.skip(tag)?,
             }
@@ -60,25 +67,92 @@ impl<'a> Metric<'a> {
     }
 
     /// The `oneof`: data of the same type is merged, data of another type replaces what was there.
-    fn merge_data(&mut self, kind: MetricType, message: &'a [u8]) -> Result<(), Malformed> {
-        const POINTS: u32 = bytes(1);
+    ///
+    /// `rest` is what begins with this data.
+    fn merge_data(&mut self, kind: MetricType, tag: Tag, rest: &'a [u8], message: &'a [u8]) -> Result<(), Malformed> {
         const TEMPORALITY: u32 = varint(2);
         const MONOTONIC: u32 = varint(3);
 
         if self.kind != Some(kind) {
-            self.points.clear();
+            self.points = Points { rest, tag, count: 0 };
             (self.kind, self.aggregation_temporality, self.is_monotonic) = (Some(kind), 0, false);
         }
         let mut fields = Fields::new(message);
         while let Some(tag) = fields.tag()? {
             match tag {
-                POINTS => self.points.push(fields.bytes()?),
+                POINTS => {
+                    fields.bytes()?;
+                    self.points.count += 1;
+                }
                 TEMPORALITY => self.aggregation_temporality = fields.varint()? as i32,
                 MONOTONIC => self.is_monotonic = fields.varint()? != 0,
                 _ => fields.skip(tag)?,
             }
         }
         Ok(())
+    }
+}
+
+/// The data points of a metric, walked when iterated; takes no memory however many there are.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Points<'a> {
+    /// Of the metric, from the data that counts on: of one type, `tag`, which may come in several messages.
+    rest: &'a [u8],
+    tag: Tag,
+    count: usize,
+}
+
+impl Points<'_> {
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
+impl<'a> IntoIterator for Points<'a> {
+    type Item = Result<&'a [u8], Malformed>;
+    type IntoIter = PointsIter<'a>;
+
+    fn into_iter(self) -> PointsIter<'a> {
+        PointsIter { data: Fields::new(self.rest), tag: self.tag, points: Fields::new(&[]) }
+    }
+}
+
+/// Iterates over [`Points`]; nothing comes after an error.
+#[derive(Debug)]
+pub struct PointsIter<'a> {
+    data: Fields<'a>,
+    tag: Tag,
+    points: Fields<'a>,
+}
+
+impl<'a> PointsIter<'a> {
+    fn step(&mut self) -> Result<Option<&'a [u8]>, Malformed> {
+        loop {
+            if let Some(point) = self.points.next_bytes(POINTS)? {
+                return Ok(Some(point));
+            }
+            match self.data.next_bytes(self.tag)? {
+                Some(data) => self.points = Fields::new(data),
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
+impl<'a> Iterator for PointsIter<'a> {
+    type Item = Result<&'a [u8], Malformed>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.step().transpose();
+        if matches!(next, Some(Err(_))) {
+            (self.data, self.points) = (Fields::new(&[]), Fields::new(&[]));
+        }
+        next
     }
 }
 
@@ -404,10 +478,17 @@ mod tests {
         let point = || message(1, &[]);
         let wire =
             [message(5, &point()), message(7, &[point(), vec![0x10, 2, 0x18, 1]].concat()), message(7, &point())];
-        let metric = Metric::read(&wire.concat()).map(|metric| (metric.kind, metric.points.len(), metric.is_monotonic));
-        assert_eq!(metric, Ok((Some(MetricType::Sum), 2, true)));
+        let wire_of_all = wire.concat();
+        let metric = Metric::read(&wire_of_all).expect("valid");
+        assert_eq!((metric.kind, metric.points.len(), metric.is_monotonic), (Some(MetricType::Sum), 2, true));
+        assert_eq!(
+            metric.points.into_iter().filter(Result::is_ok).count(),
+            2,
+            "over both messages, none of the gauge's"
+        );
         let back = [&wire[1][..], &wire[0]].concat();
         let metric = Metric::read(&back).expect("valid");
         assert_eq!((metric.kind, metric.points.len(), metric.aggregation_temporality), (Some(MetricType::Gauge), 1, 0));
+        assert_eq!(metric.points.into_iter().count(), 1);
     }
 }

@@ -46,7 +46,8 @@ impl Decoder {
             temporality: has_temporality(kind).then(|| codes::temporality(metric.aggregation_temporality)),
             metric: &metric,
         };
-        for message in &metric.points {
+        for message in metric.points {
+            let message = message?;
             let mut point = std::mem::take(&mut body.point);
             let read = self.room(body).and_then(|()| Ok(point.read(kind, message)?));
             let taken = read.and_then(|()| self.point(body, &shared, &point));

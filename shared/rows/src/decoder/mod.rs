@@ -50,8 +50,9 @@ const WIRE_BYTES_MAX: usize = 128 << 20;
 /// Rows of one decoder: bounds what every row has whatever its size on the wire.
 const ROWS_MAX: usize = 8 << 20;
 
-/// JSON of attributes beyond which points are refused: what a metric says of itself is repeated for each of its points.
-const JSON_BYTES_MAX: usize = 1 << 30;
+/// JSON of attributes beyond which points are refused: what a metric says of itself (`Metric.metadata`) is repeated for each of
+/// its points, so that a body of a few MB could ask for gigabytes.
+const JSON_BYTES_MAX: usize = 128 << 20;
 
 /// What is known of a body besides its bytes.
 #[derive(Clone, Copy, Debug)]
@@ -231,11 +232,11 @@ impl Decoder {
 
     fn resource_groups<'a>(&mut self, body: &mut Body<'a, '_>, wire: &'a [u8]) -> Result<(), Malformed> {
         for group in resource_groups(wire)? {
-            let group = ResourceGroup::read(group)?;
+            let group = ResourceGroup::read(group?)?;
             // Taken with the first scope that has records.
             let mut resource = None;
-            for scope in &group.scopes {
-                let scope = ScopeGroup::read(scope)?;
+            for scope in group.scopes {
+                let scope = ScopeGroup::read(scope?)?;
                 if scope.records.is_empty() {
                     continue;
                 }
@@ -276,7 +277,8 @@ impl Decoder {
         origin: &Origin,
         group: &ScopeGroup<'a>,
     ) -> Result<(), Malformed> {
-        for record in &group.records {
+        for record in group.records {
+            let record = record?;
             match body.context.signal {
                 Signal::Traces => {
                     let taken = self.room(body).and_then(|()| self.span(body, origin, record));
@@ -349,12 +351,12 @@ impl Decoder {
 
 /// Refuses every record of a scope that could not be taken.
 fn refuse_all<'a>(body: &mut Body<'a, '_>, group: &ScopeGroup<'a>, reason: Refusal) -> Result<(), Malformed> {
-    let mut n_records = 0;
-    for record in &group.records {
-        n_records += match body.context.signal {
-            Signal::Metrics => Metric::read(record)?.points.len() as u64,
-            Signal::Traces | Signal::Logs => 1,
-        };
+    let mut n_records = group.records.len() as u64;
+    if body.context.signal == Signal::Metrics {
+        n_records = 0;
+        for record in group.records {
+            n_records += Metric::read(record?)?.points.len() as u64;
+        }
     }
     if body.context.signal == Signal::Logs {
         body.n_logs = body.n_logs.saturating_add(u32::try_from(n_records).unwrap_or(u32::MAX));

@@ -73,8 +73,8 @@ impl Origins {
         pending: &mut Vec<Pending<'a>>,
     ) -> Result<TakenResource<'a>, Refused> {
         let mut resource = Resource::default();
-        for message in &group.resource {
-            resource.merge(message)?;
+        for message in group.resource {
+            resource.merge(message?)?;
         }
         let code = self.n_resources;
         let taken = self.fill_resource(code, group, &resource, lossy, pending);
@@ -120,8 +120,8 @@ impl Origins {
             return Err(Refusal::TooLarge.into());
         }
         let mut scope = Scope::default();
-        for message in &group.scope {
-            scope.merge(message)?;
+        for message in group.scope {
+            scope.merge(message?)?;
         }
         let digest = match signal {
             Signal::Metrics => Some(Digest::of_scope(&resource.message, &scope)?),

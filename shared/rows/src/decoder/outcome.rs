@@ -62,7 +62,11 @@ impl Refusal {
             }
             Refusal::TooDeep => format!("a value is nested deeper than {VALUE_DEPTH_MAX} levels"),
             Refusal::TooMany => format!("a request may have {} records", context.records_max),
-            Refusal::TooLarge => "what the records share would take too much room in the table".to_owned(),
+            Refusal::TooLarge => {
+                "what the records share (resource, scope, metadata of a metric), repeated for each of them, would take \
+                 too much room in the table"
+                    .to_owned()
+            }
         }
     }
 }

@@ -163,6 +163,48 @@ fn a_long_resource_over_many_records_is_held_once() {
     assert!(outcome.rejected_message.contains("too much room"), "{}", outcome.rejected_message);
 }
 
+/// The most memory that this process ever held, in bytes. Linux only; nextest runs each test in a process of its own.
+#[cfg(target_os = "linux")]
+fn memory_peak() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux has it");
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("in every status");
+    let kib: usize = line.split_whitespace().nth(1).expect("a number").parse().expect("a number");
+    kib << 10
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn records_beyond_the_limit_cost_no_memory() {
+    // 4 million of everything that is a list: 64 MiB if they were collected as slices.
+    const N: usize = 4 << 20;
+    let long = |of: &[u8]| of.repeat(N);
+    let bodies = [
+        (Signal::Logs, field(1, &field(2, &long(&field(2, &[])))), N as u64),
+        (Signal::Metrics, field(1, &field(2, &field(2, &field(5, &long(&field(1, &[])))))), N as u64),
+        (Signal::Traces, field(1, &long(&field(2, &[]))), 0),
+        (Signal::Traces, field(1, &long(&field(1, &[]))), 0),
+        (Signal::Traces, long(&field(1, &[])), 0),
+    ];
+    let before = memory_peak();
+    for (signal, wire, n_records) in &bodies {
+        let (outcome, decoder) = pushed(*signal, 10, wire);
+        assert_eq!((outcome.rows as u64 + outcome.rejected, decoder.n_rows()), (*n_records, outcome.rows));
+        assert!(outcome.rows <= 10);
+    }
+    let grown = memory_peak() - before;
+    assert!(grown < 16 << 20, "{grown} bytes for {N} empty records");
+}
+
+#[test]
+fn metadata_that_would_be_repeated_without_end_is_refused() {
+    let metadata = field(12, &[field(1, b"k"), field(2, &field(1, &vec![b'x'; 1 << 20]))].concat());
+    let metric = [metadata, field(5, &field(1, &[]).repeat(1_000))].concat();
+    let (outcome, decoder) = pushed(Signal::Metrics, 1_000_000, &field(1, &field(2, &field(2, &metric))));
+    assert_eq!((outcome.rows, outcome.rejected), (128, 872));
+    assert!(outcome.rejected_message.contains("too much room"), "{}", outcome.rejected_message);
+    assert!(decoder.attributes.json_bytes() < 130 << 20);
+}
+
 #[test]
 fn a_signal_goes_to_its_own_table_only() {
     let project = project();
