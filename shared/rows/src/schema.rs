@@ -55,7 +55,7 @@ mod tests {
             (TableName::LogsAndSpans, "hashes", list(DataType::Utf8)),
             (TableName::LogsAndSpans, "severity___severity_number", DataType::Int32),
             (TableName::LogsAndSpans, "context___trace_id", DataType::Utf8),
-            (TableName::LogsAndSpans, "context___trace_flags", DataType::Int32),
+            (TableName::LogsAndSpans, "context___trace_flags", DataType::Int64),
             (TableName::LogsAndSpans, "attributes___http___response___status_code", DataType::Int64),
             (TableName::LogsAndSpans, "resource___service___name", DataType::Utf8),
             (TableName::LogsAndSpans, "message_size_bytes", DataType::Int64),

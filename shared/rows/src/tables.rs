@@ -49,7 +49,7 @@ table! {
         span_id: Text = "context___span_id",
         trace_state: Text = "context___trace_state",
         /// All 32 bits as sent; the W3C trace flags are the low 8.
-        trace_flags: ShortInt = "context___trace_flags",
+        trace_flags: Int = "context___trace_flags",
         /// JSON, as `links`.
         events: Text = "events",
         links: Text = "links",

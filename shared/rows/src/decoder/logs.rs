@@ -63,7 +63,7 @@ impl Decoder {
             set_hex(&mut columns.span_id, row, span_id);
         }
         if log.flags != 0 || trace_id.is_some() {
-            columns.trace_flags.set(row, log.flags as i32);
+            columns.trace_flags.set(row, log.flags.into());
         }
         columns.message_size_bytes.set(row, message.len() as i64);
         match log.body {

@@ -61,7 +61,7 @@ impl Decoder {
         set_hex(&mut columns.trace_id, row, trace_id);
         set_hex(&mut columns.span_id, row, span_id);
         set_text(&mut columns.trace_state, row, span.trace_state, lossy);
-        columns.trace_flags.set(row, span.flags as i32);
+        columns.trace_flags.set(row, span.flags.into());
         columns.message_size_bytes.set(row, message.len() as i64);
 
         let side = if span.kind == KIND_SERVER { Side::Server } else { Side::Else };

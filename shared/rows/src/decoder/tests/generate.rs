@@ -182,7 +182,7 @@ impl Generator {
             body: if self.one_in(5) { None } else { Some(self.any(0)) },
             attributes: self.attributes(Place::Attributes),
             dropped_attributes_count: self.dropped(),
-            flags: self.one_of(&[0, 1]),
+            flags: self.one_of(&[0, 1, 1 << 31, u32::MAX]),
             trace_id: self.optional_id(16),
             span_id: self.optional_id(8),
             event_name: self.one_of(&["", "browser.page_view"]).to_owned(),

@@ -182,7 +182,7 @@ fn span(span: &Span, service: &str) -> Option<Row> {
     row.insert("context___trace_id".into(), text(hex(&span.trace_id)));
     row.insert("context___span_id".into(), text(hex(&span.span_id)));
     put_text(&mut row, "context___trace_state", &span.trace_state);
-    row.insert("context___trace_flags".into(), Cell::Int((span.flags as i32).into()));
+    row.insert("context___trace_flags".into(), Cell::Int(span.flags.into()));
     row.insert("message_size_bytes".into(), Cell::Int(span.encoded_len() as i64));
 
     let mut json = Vec::new();
@@ -255,7 +255,7 @@ fn log(log: &LogRecord, service: &str, place: u32) -> Option<Row> {
         row.insert("severity___severity_number".into(), Cell::Int(log.severity_number.into()));
     }
     if log.flags != 0 || row.contains_key("context___trace_id") {
-        row.insert("context___trace_flags".into(), Cell::Int((log.flags as i32).into()));
+        row.insert("context___trace_flags".into(), Cell::Int(log.flags.into()));
     }
     row.insert("message_size_bytes".into(), Cell::Int(log.encoded_len() as i64));
     match log.body.as_ref().and_then(|body| body.value.as_ref()) {
