@@ -13,7 +13,10 @@
 //! - Keys of our own in `attributes`: `otel.dropped_attributes_count`, `otel.dropped_events_count`, `otel.dropped_links_count`,
 //!   `otel.kind`, `otel.status_code`, `otel.temporality` (a number that the specification does not know), `otel.metric.metadata`,
 //!   and for counts beyond 63 bits, which the columns hold as the largest they can, the exact `otel.count`, `otel.zero_count`,
-//!   `otel.bucket_counts`, `otel.positive_counts`, `otel.negative_counts`.
+//!   `otel.bucket_counts`, `otel.positive_counts`, `otel.negative_counts`. Times of 2^63 ns and more, which no column holds (null,
+//!   and so is the duration): `otel.end_time_unix_nano`, `otel.observed_time_unix_nano`, `otel.start_time_unix_nano` (of points).
+//!   `otel.value`: what a point says although its flags say that it has no recorded value; a number, or for histograms and
+//!   summaries an object with the columns' names.
 //! - Keys of our own in `resource`: `otel.schema_url`, `otel.dropped_attributes_count`, `otel.entity_refs`,
 //!   `otel.scope.schema_url`, `otel.scope.attributes`, `otel.scope.dropped_attributes_count`.
 //! - JSON values: lists and maps as such, 64-bit integers as numbers, NaN and the infinities as text, bytes as base64 text.

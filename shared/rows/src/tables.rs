@@ -41,7 +41,7 @@ table! {
         severity_number: ShortInt = "severity___severity_number",
         /// A log's body; JSON text unless it is a string.
         body: Text = "body",
-        /// Nanoseconds, spans only; null if the span has no start or no end.
+        /// Nanoseconds, spans only; null if the span has no start or no end, or ends past 2262.
         duration: Int = "duration",
         /// `err:<16 hex>` for each exception in the record.
         hashes: TextList = "hashes",

@@ -117,6 +117,13 @@ impl Attributes {
         }
     }
 
+    /// Writes a time into the JSON that is beyond what a column can say.
+    pub(super) fn own_time(&mut self, row: usize, key: &str, unix_nano: u64) {
+        if i64::try_from(unix_nano).is_err() {
+            json::unsigned(self.own_key(row, key), unix_nano);
+        }
+    }
+
     /// Ends the JSON of the row.
     pub(super) fn end(&mut self) {
         if self.is_open {

@@ -79,6 +79,7 @@ impl Decoder {
         }
 
         self.attributes.pairs(row, &log.attributes, Side::Else, lossy, &mut body.pending)?;
+        self.attributes.own_time(row, "otel.observed_time_unix_nano", log.observed_time_unix_nano);
         self.attributes.own_number(row, "otel.dropped_attributes_count", log.dropped_attributes_count.into());
         self.attributes.end();
         self.collect_exception(body, origin, row);

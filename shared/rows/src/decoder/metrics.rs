@@ -91,8 +91,11 @@ impl Decoder {
         columns.series_id.close();
 
         self.attributes.pairs(row, &point.attributes, Side::Else, &mut body.lossy, &mut body.pending)?;
+        self.attributes.own_time(row, "otel.start_time_unix_nano", point.start_time_unix_nano);
         if point.flags & NO_RECORDED_VALUE == 0 {
             self.values(row, shared.kind, point);
+        } else {
+            self.keep_unrecorded_value(row, shared.kind, point);
         }
         self.keep_the_rest_of_metric(body, row, shared)?;
         self.attributes.end();
@@ -169,6 +172,23 @@ impl Decoder {
         }
     }
 
+    /// A value although the flags say that there is none: not in the columns, so that nobody takes it for one.
+    fn keep_unrecorded_value(&mut self, row: usize, kind: MetricType, point: &Point<'_>) {
+        const KEY: &str = "otel.value";
+        if let Some(number) = point.number {
+            match number {
+                Number::Double(number) => double(self.attributes.own_key(row, KEY), number),
+                Number::Int(number) => int(self.attributes.own_key(row, KEY), number),
+            }
+            return;
+        }
+        let mut fields = Vec::new();
+        unrecorded_fields(&mut fields, kind, point);
+        if fields != b"{}" {
+            self.attributes.own_key(row, KEY).extend_from_slice(&fields);
+        }
+    }
+
     /// What has no column.
     fn keep_the_rest_of_metric<'a>(
         &mut self,
@@ -213,6 +233,42 @@ impl Decoder {
 
 fn has_temporality(kind: MetricType) -> bool {
     matches!(kind, MetricType::Sum | MetricType::Histogram | MetricType::ExponentialHistogram)
+}
+
+/// The object of what a histogram or a summary says, under the names of the columns; what is empty or 0 is left out.
+fn unrecorded_fields(out: &mut Vec<u8>, kind: MetricType, point: &Point<'_>) {
+    // A summary cannot say that it has no sum.
+    let sum = point.sum.filter(|sum| kind != MetricType::Summary || sum.to_bits() != 0);
+    let mut object = Object::begin(out, 0);
+    object.unsigned("count", point.count);
+    for (key, number) in [("sum", sum), ("min", point.min), ("max", point.max)] {
+        if let Some(number) = number {
+            double(object.key(key), number);
+        }
+    }
+    object.list("bucket_counts", point.bucket_counts.iter().copied(), unsigned);
+    object.list("explicit_bounds", point.explicit_bounds.iter().copied(), double);
+    if point.scale != 0 {
+        int(object.key("scale"), point.scale.into());
+    }
+    object.unsigned("zero_count", point.zero_count);
+    if point.zero_threshold.to_bits() != 0 {
+        double(object.key("zero_threshold"), point.zero_threshold);
+    }
+    let sides = [
+        ("positive_offset", "positive_counts", &point.positive),
+        ("negative_offset", "negative_counts", &point.negative),
+    ];
+    for (offset, counts, buckets) in sides {
+        let Some(buckets) = buckets else { continue };
+        if buckets.offset != 0 {
+            int(object.key(offset), buckets.offset.into());
+        }
+        object.list(counts, buckets.counts.iter().copied(), unsigned);
+    }
+    object.list("quantiles", point.quantiles.iter().map(|(quantile, _)| *quantile), double);
+    object.list("quantile_values", point.quantiles.iter().map(|(_, value)| *value), double);
+    object.end();
 }
 
 /// Delta has no unsigned numbers.

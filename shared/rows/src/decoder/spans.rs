@@ -76,8 +76,10 @@ impl Decoder {
         Ok(time)
     }
 
-    /// What has no column: counts of what was dropped before it came here, numbers that the specification does not know.
+    /// What has no column: counts of what was dropped before it came here, numbers that the specification does not know, an
+    /// end too far off.
     fn keep_the_rest(&mut self, row: usize, span: &Span<'_>) {
+        self.attributes.own_time(row, "otel.end_time_unix_nano", span.end_time_unix_nano);
         self.attributes.own_number(row, "otel.dropped_attributes_count", span.dropped_attributes_count.into());
         self.attributes.own_number(row, "otel.dropped_events_count", span.dropped_events_count.into());
         self.attributes.own_number(row, "otel.dropped_links_count", span.dropped_links_count.into());
@@ -164,11 +166,12 @@ fn add_unique(hashes: &mut Vec<String>, hash: String) {
     }
 }
 
-/// Nanoseconds from start to end, not below 0; None unless the span has both.
+/// Nanoseconds from start to end, not below 0; None unless the span has both, in 63 bits.
 fn duration(span: &Span<'_>) -> Option<i64> {
     if span.start_time_unix_nano == 0 || span.end_time_unix_nano == 0 {
         return None;
     }
-    let nanos = span.end_time_unix_nano.saturating_sub(span.start_time_unix_nano);
-    Some(i64::try_from(nanos).unwrap_or(i64::MAX))
+    let end = i64::try_from(span.end_time_unix_nano).ok()?;
+    let start = i64::try_from(span.start_time_unix_nano).ok()?;
+    Some((end - start).max(0))
 }

@@ -49,6 +49,27 @@ impl<'o> Object<'o> {
         }
     }
 
+    pub(crate) fn unsigned(&mut self, key: &str, number: u64) {
+        if number != 0 {
+            unsigned(self.key(key), number);
+        }
+    }
+
+    /// A list of numbers, each written by `write`.
+    pub(crate) fn list<N>(&mut self, key: &str, numbers: impl Iterator<Item = N>, write: fn(&mut Vec<u8>, N)) {
+        let mut numbers = numbers.peekable();
+        if numbers.peek().is_none() {
+            return;
+        }
+        let out = self.key(key);
+        out.push(b'[');
+        for (n, number) in numbers.enumerate() {
+            separate(out, n);
+            write(out, number);
+        }
+        out.push(b']');
+    }
+
     /// The same time twice: to be read, and exact for programs that take 64-bit numbers as text.
     pub(crate) fn time(&mut self, unix_nano: u64) {
         if unix_nano != 0 {

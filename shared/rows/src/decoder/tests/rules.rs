@@ -1,12 +1,17 @@
 //! The rules of design section 3, one by one, where the oracle might share a mistake with the decoder.
 
 use model::{MICROS_PER_DAY, Signal};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList};
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use opentelemetry_proto::tonic::metrics::v1::{Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics};
+use opentelemetry_proto::tonic::metrics::v1::{
+    Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Summary,
+    SummaryDataPoint, number_data_point,
+};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
@@ -119,6 +124,90 @@ fn times_are_exact_and_dates_are_those_of_utc() {
     assert_eq!(row["kind"], text("client"));
     assert_eq!(row["id"], text("0202020202020202"));
     assert!(!row.contains_key("duration"), "no end");
+}
+
+#[test]
+fn flags_keep_all_their_bits_and_times_past_2262_their_number() {
+    const HUGE: u64 = 1 << 63;
+    let now = NOW as u64 * 1_000;
+    for (end, flags) in [(HUGE, 1 << 31), (u64::MAX, u32::MAX)] {
+        let span = Span {
+            trace_id: vec![1; 16],
+            span_id: vec![2; 8],
+            start_time_unix_nano: now,
+            end_time_unix_nano: end,
+            flags,
+            ..Default::default()
+        };
+        let request = ExportTraceServiceRequest {
+            resource_spans: vec![ResourceSpans {
+                scope_spans: vec![ScopeSpans { spans: vec![span], ..Default::default() }],
+                ..Default::default()
+            }],
+        };
+        let row = decode(Signal::Traces, &request.encode_to_vec()).expect("valid").0.remove(0);
+        assert_eq!(row["context___trace_flags"], Cell::Int(flags.into()));
+        assert_eq!(row["attributes"], text(format!(r#"{{"otel.end_time_unix_nano":{end}}}"#)));
+        assert!(!row.contains_key("duration") && !row.contains_key("end_time"), "{row:?}");
+        let log = LogRecord { time_unix_nano: now, observed_time_unix_nano: end, flags, ..Default::default() };
+        let request = ExportLogsServiceRequest {
+            resource_logs: vec![ResourceLogs {
+                scope_logs: vec![ScopeLogs { log_records: vec![log], ..Default::default() }],
+                ..Default::default()
+            }],
+        };
+        let row = decode(Signal::Logs, &request.encode_to_vec()).expect("valid").0.remove(0);
+        assert_eq!(row["context___trace_flags"], Cell::Int(flags.into()));
+        assert_eq!(row["attributes"], text(format!(r#"{{"otel.observed_time_unix_nano":{end}}}"#)));
+        assert!(!row.contains_key("observed_timestamp"), "{row:?}");
+    }
+    let point = NumberDataPoint { start_time_unix_nano: HUGE, time_unix_nano: now, ..Default::default() };
+    let row = point_row(Data::Gauge(Gauge { data_points: vec![point] }));
+    assert_eq!(row["attributes"], text(r#"{"otel.start_time_unix_nano":9223372036854775808}"#));
+}
+
+fn point_row(data: Data) -> Row {
+    let metric = Metric { name: "m".into(), data: Some(data), ..Default::default() };
+    let request = ExportMetricsServiceRequest {
+        resource_metrics: vec![ResourceMetrics {
+            scope_metrics: vec![ScopeMetrics { metrics: vec![metric], ..Default::default() }],
+            ..Default::default()
+        }],
+    };
+    decode(Signal::Metrics, &request.encode_to_vec()).expect("valid").0.remove(0)
+}
+
+#[test]
+fn a_value_that_the_flags_deny_is_kept_but_not_as_a_value() {
+    let time_unix_nano = NOW as u64 * 1_000;
+    let number = |value| {
+        let point = NumberDataPoint { time_unix_nano, flags: 1, value, ..Default::default() };
+        Data::Gauge(Gauge { data_points: vec![point] })
+    };
+    let histogram = |count, sum, bucket_counts| {
+        let point = HistogramDataPoint { time_unix_nano, flags: 1, count, sum, bucket_counts, ..Default::default() };
+        Data::Histogram(Histogram { data_points: vec![point], aggregation_temporality: 2 })
+    };
+    let summary = SummaryDataPoint { time_unix_nano, flags: 1, ..Default::default() };
+    let cases = [
+        (number(None), None),
+        (number(Some(number_data_point::Value::AsInt(0))), Some(r#"{"otel.value":0}"#)),
+        (number(Some(number_data_point::Value::AsDouble(-1.5))), Some(r#"{"otel.value":-1.5}"#)),
+        (histogram(0, None, vec![]), None),
+        (
+            histogram(u64::MAX, Some(0.0), vec![0, 7]),
+            Some(r#"{"otel.value":{"count":18446744073709551615,"sum":0.0,"bucket_counts":[0,7]}}"#),
+        ),
+        (Data::Summary(Summary { data_points: vec![summary] }), None),
+    ];
+    for (data, json) in cases {
+        let row = point_row(data.clone());
+        assert_eq!(row.get("attributes"), json.map(text).as_ref(), "{data:?}");
+        assert!(
+            ["value", "value_int", "count", "sum", "bucket_counts"].iter().all(|c| !row.contains_key(*c)),
+            "{row:?}"
+        );
+    }
 }
 
 fn gauge(name: &str, resource: Vec<KeyValue>, attributes: Vec<KeyValue>) -> String {

@@ -57,6 +57,13 @@ pub(super) fn push_number(fields: &mut Vec<(String, String)>, key: &str, number:
     }
 }
 
+/// A time that the columns cannot say.
+pub(super) fn push_huge_time(fields: &mut Vec<(String, String)>, key: &str, unix_nano: u64) {
+    if unix_nano > i64::MAX as u64 {
+        fields.push((key.to_owned(), unix_nano.to_string()));
+    }
+}
+
 pub(super) fn push_time(fields: &mut Vec<(String, String)>, unix_nano: u64) {
     if unix_nano != 0 {
         let micros = model::rfc3339((unix_nano / 1_000) as i64);

@@ -158,9 +158,9 @@ fn span(span: &Span, service: &str) -> Option<Row> {
     put_time(&mut row, span.start_time_unix_nano)?;
     put_micros(&mut row, "start_time", span.start_time_unix_nano);
     put_micros(&mut row, "end_time", span.end_time_unix_nano);
-    if span.start_time_unix_nano != 0 && span.end_time_unix_nano != 0 {
+    if span.start_time_unix_nano != 0 && (1..=i64::MAX as u64).contains(&span.end_time_unix_nano) {
         let nanos = i128::from(span.end_time_unix_nano) - i128::from(span.start_time_unix_nano);
-        row.insert("duration".into(), Cell::Int(nanos.clamp(0, i64::MAX.into()) as i64));
+        row.insert("duration".into(), Cell::Int(nanos.max(0) as i64));
     }
     row.insert("signal".into(), text("span"));
     row.insert("id".into(), text(hex(&span.span_id)));
@@ -187,6 +187,7 @@ fn span(span: &Span, service: &str) -> Option<Row> {
 
     let mut json = Vec::new();
     fill(&mut row, &mut json, Place::Attributes, &span.attributes, span.kind == 2);
+    push_huge_time(&mut json, "otel.end_time_unix_nano", span.end_time_unix_nano);
     push_number(&mut json, "otel.dropped_attributes_count", span.dropped_attributes_count.into());
     push_number(&mut json, "otel.dropped_events_count", span.dropped_events_count.into());
     push_number(&mut json, "otel.dropped_links_count", span.dropped_links_count.into());
@@ -265,6 +266,7 @@ fn log(log: &LogRecord, service: &str, place: u32) -> Option<Row> {
     }
     let mut json = Vec::new();
     fill(&mut row, &mut json, Place::Attributes, &log.attributes, false);
+    push_huge_time(&mut json, "otel.observed_time_unix_nano", log.observed_time_unix_nano);
     push_number(&mut json, "otel.dropped_attributes_count", log.dropped_attributes_count.into());
     put_json(&mut row, "attributes", &json);
     let hashes = exception_of_columns(&row, service);

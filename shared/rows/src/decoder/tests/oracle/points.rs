@@ -111,8 +111,13 @@ fn point(
     row.insert("flags".into(), Cell::Int(flags.into()));
     let mut json = Vec::new();
     fill(&mut row, &mut json, Place::Attributes, attributes, false);
+    push_huge_time(&mut json, "otel.start_time_unix_nano", start);
     if flags & 1 == 0 {
         put_values(&mut row, &mut json);
+    } else {
+        let (mut values, mut huge) = (Row::new(), Vec::new());
+        put_values(&mut values, &mut huge);
+        json.extend(unrecorded(kind, &values, &huge).map(|value| ("otel.value".to_owned(), value)));
     }
     let temporality = match &metric.data {
         Some(Data::Sum(sum)) => {
@@ -155,6 +160,50 @@ fn point(
         row.insert("exemplars".into(), text(list(exemplars)));
     }
     Some(row)
+}
+
+/// The values of a point that says it has none, as JSON.
+fn unrecorded(kind: &str, values: &Row, huge: &[(String, String)]) -> Option<String> {
+    const NAMES: [&str; 15] = [
+        "count",
+        "sum",
+        "min",
+        "max",
+        "bucket_counts",
+        "explicit_bounds",
+        "scale",
+        "zero_count",
+        "zero_threshold",
+        "positive_offset",
+        "positive_counts",
+        "negative_offset",
+        "negative_counts",
+        "quantiles",
+        "quantile_values",
+    ];
+    let of_bits = |bits: &u64| value(Some(&Value::DoubleValue(f64::from_bits(*bits))));
+    let written = |cell: &Cell| match cell {
+        Cell::Int(number) => number.to_string(),
+        Cell::Double(bits) => of_bits(bits),
+        Cell::Ints(numbers) => list(numbers.iter().map(i64::to_string)),
+        Cell::Doubles(numbers) => list(numbers.iter().map(of_bits)),
+        other => panic!("no value is {other:?}"),
+    };
+    if let Some(number) = values.get("value_int").or(values.get("value")) {
+        return Some(written(number));
+    }
+    let mut fields = Vec::new();
+    for name in NAMES {
+        let exact = huge.iter().find(|(key, _)| *key == format!("otel.{name}"));
+        let is_left_out = |cell: &Cell| match cell {
+            Cell::Int(number) => *number == 0,
+            Cell::Double(bits) => *bits == 0 && (name == "zero_threshold" || kind == "summary"),
+            _ => false,
+        };
+        let plain = values.get(name).filter(|cell| !is_left_out(cell)).map(written);
+        fields.extend(exact.map(|(_, exact)| exact.clone()).or(plain).map(|text| (name.to_owned(), text)));
+    }
+    (!fields.is_empty()).then(|| object(&fields))
 }
 
 fn put_stats(
