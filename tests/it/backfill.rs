@@ -19,9 +19,9 @@ const SPANS_PER_DAY: f64 = 12_000.0;
 fn a_week_in_many_small_batches_ends_in_few_sorted_disjoint_files_a_day() {
     shop::not_at_midnight();
     let world = World::with_small_files(|_| {});
-    let sent = Days::last(7, SPANS_PER_DAY).send(&world);
+    let sent = Days::whole(7, SPANS_PER_DAY).send(&world);
     let acknowledged = [sent.traces, sent.logs, sent.metrics].map(|signal| signal.acknowledged);
-    let folders = assert_week(&world, acknowledged);
+    let folders = assert_week(&world, acknowledged, 0);
     let most = folders.each_ref().map(|(table, folder)| assert_days_lie_well(*table, folder));
     assert!(most[0] > 1, "else being disjoint says nothing");
     let merges: usize = folders.iter().map(|(_, folder)| layout::assert_bounded_rewrites(folder)).sum();
@@ -36,14 +36,15 @@ fn a_week_as_demo_sends_it_ends_in_few_sorted_disjoint_files_a_day() {
     let acknowledged =
         ["traces", "logs", "metrics"].map(|signal| sent["signals"][signal]["acknowledged"].as_u64().unwrap());
     assert!(acknowledged[0] > 500_000, "{sent}");
-    for (table, folder) in assert_week(&world, acknowledged) {
+    // Today is not over: its files are not finished, and hold the newest rows.
+    for (table, folder) in assert_week(&world, acknowledged, 4) {
         assert_days_lie_well(table, &folder);
         layout::assert_bounded_rewrites(&folder);
     }
 }
 
-/// Drains a week of the shop: nothing is lost, no answer changes, and look-ups open little. Spans, logs and points there.
-fn assert_week(client: &Client, acknowledged: [u64; 3]) -> [(TableName, DeltaFolder); 2] {
+/// Drains a week of the shop: nothing is lost, no answer changes, and look-ups open little.
+fn assert_week(client: &Client, acknowledged: [u64; 3], unfinished_files: u64) -> [(TableName, DeltaFolder); 2] {
     let before = shop::answers(client);
     let passes = shop::drain(client);
     assert!(passes.len() < 10, "{} passes", passes.len());
@@ -53,7 +54,7 @@ fn assert_week(client: &Client, acknowledged: [u64; 3]) -> [(TableName, DeltaFol
     assert_eq!(there.map(|what| client.count(what)), acknowledged);
     let folders = TableName::ALL.map(|table| (table, DeltaFolder::of(client, "default", table.as_str())));
     let n_files = folders[0].1.active().len() as u64;
-    assert_newest_hundred_open_little(client, n_files);
+    assert_newest_hundred_open_little(client, n_files, unfinished_files);
     assert_traces_open_little(client, n_files);
     folders
 }
@@ -68,7 +69,7 @@ fn assert_days_lie_well(table: TableName, folder: &DeltaFolder) -> usize {
     }
     let past: Vec<_> = days.iter().filter(|(partition, _)| shop::is_over(&partition["date"])).collect();
     let n_signals = table.partition_columns().len();
-    assert_eq!(past.len(), 7 * n_signals, "{table}: the first day is there in part, today is not over");
+    assert_eq!(past.len(), 7 * n_signals, "{table}");
     for (partition, files) in &past {
         let lie =
             || files.iter().map(|file| (file.time_min, file.bytes, file.rows(), file.rewrites)).collect::<Vec<_>>();
@@ -89,18 +90,19 @@ fn assert_few(what: &str, answer: &Value, n_files: u64, files_max: u64, probed_m
 }
 
 /// Newest first: the newest files, and no others are even looked at.
-fn assert_newest_hundred_open_little(client: &Client, n_files: u64) {
+fn assert_newest_hundred_open_little(client: &Client, n_files: u64, unfinished_files: u64) {
     for (condition, files_max) in
-        [("", 3), ("WHERE signal = 'log'", 2), ("WHERE kind = 'server' AND resource___service___name = 'web'", 4)]
+        [("", 2), ("WHERE signal = 'log'", 1), ("WHERE kind = 'server' AND resource___service___name = 'web'", 2)]
     {
         let sql = format!("SELECT * FROM otel_logs_and_spans {condition} ORDER BY timestamp DESC LIMIT 100");
         let answer = client.query(&json!({ "sql": sql })).json();
         assert_eq!(answer["rows"].as_array().unwrap().len(), 100, "{condition}");
-        assert_few(condition, &answer, n_files, files_max, files_max);
+        let most = files_max + unfinished_files;
+        assert_few(condition, &answer, n_files, most, most);
     }
     let logs = client.api("GET", "/api/v1/logs?start=-7d&limit=100", &client.keys.read_key, None).json();
     assert_eq!(logs["logs"].as_array().unwrap().len(), 100);
-    assert_few("GET /api/v1/logs", &logs, n_files, 2, 2);
+    assert_few("GET /api/v1/logs", &logs, n_files, 2 + unfinished_files, 2 + unfinished_files);
 }
 
 /// A trace in the middle of the week: Bloom filters rule out nearly all files that do not have it; the log rules them out

@@ -94,7 +94,7 @@ fn other_engines_read_the_tables_after_merging_retention_vacuum_and_log_clean_up
         config.compact.checkpoint_commits = 4;
     });
     let folders = || ["otel_logs_and_spans", "otel_metrics"].map(|table| DeltaFolder::of(&world, "default", table));
-    Days::last(7, SPANS_PER_DAY / 4.0).send(&world);
+    Days::whole(7, SPANS_PER_DAY / 4.0).send(&world);
     let merged = total(&shop::drain(&world), "merges");
     assert!(merged > 0);
     assert_agreement(&world, "after merging");

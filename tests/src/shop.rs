@@ -29,6 +29,12 @@ impl Days {
         Self { range: TimeRange::new(now - days * MICROS_PER_DAY, now), spans_per_day }
     }
 
+    /// Whole UTC days up to the last midnight: what each holds does not depend on the time of day.
+    pub fn whole(days: i64, spans_per_day: f64) -> Self {
+        let midnight = Micros::from(day_of(SystemClock.now())) * MICROS_PER_DAY;
+        Self { range: TimeRange::new(midnight - days * MICROS_PER_DAY, midnight), spans_per_day }
+    }
+
     /// The same shop in another stretch of time.
     pub fn within(self, range: TimeRange) -> Self {
         Self { range, ..self }
