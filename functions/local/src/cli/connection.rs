@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Deserialize;
 
-use super::CliError;
 use super::api::Api;
+use super::{CliError, units};
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Connection {
     /// The API
-    #[arg(long, env = "PLIMSOLL_URL", default_value = "http://127.0.0.1:4319", value_name = "URL")]
+    #[arg(long, env = "PLIMSOLL_URL", default_value = "http://127.0.0.1:4319", value_name = "URL", value_parser = units::url)]
     url: String,
     /// API key [default: the one that `serve` wrote to <DATA>/credentials.json]
     #[arg(long, env = "PLIMSOLL_KEY", hide_env_values = true)]
@@ -63,6 +63,16 @@ impl Connection {
     /// The API, to be spoken to with a key for `what`.
     pub(super) fn open(&self, what: For) -> Result<Api, CliError> {
         Ok(Api::new(&self.url, Some(self.key(what)?), self.unreachable_hint()))
+    }
+
+    /// The API with the admin key of the credentials file, and its project; none if there is no such file, or if a key was
+    /// given, of which nobody knows what it may do.
+    pub(super) fn open_as_admin(&self) -> Option<(Api, String)> {
+        if self.key.is_some() {
+            return None;
+        }
+        let Credentials { admin_key, project, .. } = self.credentials().ok()?;
+        Some((Api::new(&self.url, Some(admin_key), self.unreachable_hint()), project))
     }
 
     /// The API, for what everybody may ask.

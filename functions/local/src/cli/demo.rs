@@ -9,6 +9,7 @@ use clock::{Clock, SystemClock};
 use indicatif::{ProgressBar, ProgressStyle};
 use model::{MICROS_PER_DAY, MICROS_PER_HOUR, Micros, Signal, TimeRange, rfc3339};
 use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::connection::{Connection, For};
 use super::table::{Align, Table};
@@ -24,16 +25,16 @@ a card provider that fails each evening, a query that is slow since the last dep
 )]
 pub(super) struct DemoArgs {
     /// Send what happened in the last 7d, 12h, ...; without it: what happens now, until Ctrl-C
-    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    #[arg(long, value_name = "TIME", value_parser = backfill_length)]
     backfill: Option<Duration>,
     /// Traces a second
-    #[arg(long, default_value_t = 20.0, conflicts_with = "backfill", value_parser = above_zero)]
+    #[arg(long, default_value_t = 20.0, conflicts_with = "backfill", value_parser = rate)]
     rate: f64,
     /// Stop after this: 30s, 10m
     #[arg(long, value_name = "TIME", conflicts_with = "backfill", value_parser = units::duration)]
     duration: Option<Duration>,
     /// Spans on an average day of the backfill
-    #[arg(long, value_name = "N", default_value_t = 100_000.0, requires = "backfill", value_parser = above_zero)]
+    #[arg(long, value_name = "N", default_value_t = 100_000.0, requires = "backfill", value_parser = spans_per_day)]
     spans_per_day: f64,
     /// The same seed makes the same telemetry
     #[arg(long, default_value_t = 1)]
@@ -45,7 +46,8 @@ pub(super) struct DemoArgs {
     #[arg(long)]
     json: bool,
     /// Where OTLP goes
-    #[arg(long, env = "PLIMSOLL_OTLP_URL", default_value = "http://127.0.0.1:4318", value_name = "URL")]
+    #[arg(long, env = "PLIMSOLL_OTLP_URL", default_value = "http://127.0.0.1:4318", value_name = "URL",
+        value_parser = units::url)]
     otlp_url: String,
     #[command(flatten)]
     connection: Connection,
@@ -54,6 +56,12 @@ pub(super) struct DemoArgs {
 /// In steady mode metrics come sooner than SDKs would send them, so that there is something to see.
 const STEADY_METRICS_EVERY_S: u32 = 10;
 const LINE_EVERY: Duration = Duration::from_millis(250);
+/// Traces a second; one process tells no more anyway.
+const RATE_MAX: f64 = 100_000.0;
+/// About as many.
+const SPANS_PER_DAY_MAX: f64 = 1e11;
+/// Longer than any default retention.
+const BACKFILL_MAX: Duration = Duration::from_secs(90 * 86_400);
 
 pub(super) fn run(args: &DemoArgs, screen: &mut Screen) -> Result<(), CliError> {
     let sender = Sender::new(&args.otlp_url, &args.connection.key(For::Ingest)?);
@@ -61,6 +69,9 @@ pub(super) fn run(args: &DemoArgs, screen: &mut Screen) -> Result<(), CliError> 
     stop_on_signal(Arc::clone(&stop))?;
     let clock = SystemClock;
     let now = clock.now();
+    if let Some(warning) = args.backfill.and_then(|length| beyond_retention(&args.connection, length)) {
+        screen.remark(&warning);
+    }
     let started = clock.uptime();
     let (range, totals, sent) = match args.backfill {
         Some(length) => backfill(args, &sender, &stop, now, length),
@@ -76,6 +87,21 @@ pub(super) fn run(args: &DemoArgs, screen: &mut Screen) -> Result<(), CliError> 
         }
         _ => Ok(()),
     }
+}
+
+/// Says so if a part of `length` is older than what the project keeps. Only an admin key can ask, so with a key of the
+/// caller's own nothing is said here; the receiver refuses what is too old in any case, and the report counts it.
+fn beyond_retention(connection: &Connection, length: Duration) -> Option<String> {
+    let (api, project) = connection.open_as_admin()?;
+    let project = api.get(&format!("/api/v1/projects/{project}")).ok()?;
+    let days = |name: &str| project["settings"][name].as_u64();
+    let too_short = |days: &u64| Duration::from_secs(days * 86_400) < length;
+    let logs_and_spans = days("retention_days_logs_and_spans").filter(too_short);
+    let metrics = days("retention_days_metrics").filter(too_short);
+    let kept = [("logs and spans", logs_and_spans), ("metrics", metrics)];
+    let kept: Vec<String> = kept.iter().filter_map(|(what, days)| Some(format!("{what} {}d", (*days)?))).collect();
+    (!kept.is_empty())
+        .then(|| format!("warning: a part is older than the project keeps ({}) and is refused", kept.join(", ")))
 }
 
 type Sent = (Option<TimeRange>, Totals, Result<(), SendError>);
@@ -207,28 +233,46 @@ fn suggestions(range: Option<TimeRange>) -> Vec<(&'static str, String)> {
     }
 }
 
-/// Ctrl-C and SIGTERM.
+/// Ctrl-C and SIGTERM; a second one does not wait for anything.
 fn stop_on_signal(stop: Arc<AtomicBool>) -> Result<(), CliError> {
     let failed = |source| CliError::Io { what: "cannot watch for Ctrl-C".to_owned(), source };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    let mut terminate = runtime
-        .block_on(async { tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) })
-        .map_err(failed)?;
+    let signals = runtime.block_on(async { Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)) });
+    let (mut interrupt, mut terminate) = signals.map_err(failed)?;
     std::thread::spawn(move || {
         runtime.block_on(async {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
+            loop {
+                let kind = tokio::select! {
+                    _ = interrupt.recv() => SignalKind::interrupt(),
+                    _ = terminate.recv() => SignalKind::terminate(),
+                };
+                if stop.swap(true, Ordering::Relaxed) {
+                    // As shells tell that a signal ended a process.
+                    std::process::exit(128 + kind.as_raw_value());
+                }
             }
         });
-        stop.store(true, Ordering::Relaxed);
     });
     Ok(())
 }
 
-fn above_zero(text: &str) -> Result<f64, String> {
+fn rate(text: &str) -> Result<f64, String> {
+    number(text, RATE_MAX)
+}
+
+fn spans_per_day(text: &str) -> Result<f64, String> {
+    number(text, SPANS_PER_DAY_MAX)
+}
+
+fn number(text: &str, max: f64) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
-        _ => Err("a number above 0 is needed".to_owned()),
+        Ok(number) if number > 0.0 && number <= max => Ok(number),
+        _ => Err(format!("a number above 0 is needed, and at most {}", units::count(max as u64))),
     }
+}
+
+fn backfill_length(text: &str) -> Result<Duration, String> {
+    let length = units::duration(text)?;
+    let days_max = BACKFILL_MAX.as_secs() / 86_400;
+    if length > BACKFILL_MAX { Err(format!("at most {days_max}d can be told")) } else { Ok(length) }
 }

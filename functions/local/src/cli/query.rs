@@ -209,9 +209,14 @@ pub(super) fn cell(value: &Value) -> String {
     }
 }
 
+/// With the SQL, to point at a place in it, and with the name of the option instead of the API's.
 fn with_sql(error: CliError, sql: &str) -> CliError {
     match error {
-        CliError::Refused { status, detail, .. } => CliError::Refused { status, detail, sql: Some(sql.to_owned()) },
+        CliError::Refused { status, mut detail, .. } => {
+            detail.message = detail.message.replace("`timeout_ms` is", "`--timeout` in ms is");
+            detail.hint = detail.hint.map(|hint| hint.replace("`timeout_ms`", "`--timeout`"));
+            CliError::Refused { status, detail, sql: Some(sql.to_owned()) }
+        }
         other => other,
     }
 }

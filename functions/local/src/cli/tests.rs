@@ -289,6 +289,32 @@ fn demo_does_not_wait_for_hours() {
 }
 
 #[test]
+fn demo_says_before_it_starts_that_a_part_is_too_old() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().to_str().expect("utf-8");
+    let credentials = json!({
+        "project": "p", "ingest_key": "i", "read_key": "r", "admin_key": "a", "otlp_url": "http://o", "api_url": "http://a",
+    });
+    std::fs::write(folder.path().join("credentials.json"), credentials.to_string()).expect("written");
+    let project = json!({ "settings": { "retention_days_logs_and_spans": 1, "retention_days_metrics": 30 } });
+    let fake = Fake::answering_text(&[(200, project.to_string()), (200, String::new())]);
+    let demo = ["demo", "--backfill", "2d", "--spans-per-day", "100", "--data", data];
+    let (code, _, err) = run(None, &[&demo[..], &["--url", &fake.url, "--otlp-url", &fake.url]].concat());
+    assert_eq!(code, 0, "{err}");
+    assert_eq!((fake.asked()[0].1.as_str(), fake.asked()[0].2.as_str()), ("/api/v1/projects/p", "Bearer a"));
+    assert!(err.contains("(logs and spans 1d)") && !err.contains("metrics 30d"), "{err}");
+}
+
+#[test]
+fn the_server_s_word_on_the_time_of_a_query_becomes_the_option_s() {
+    let error = json!({ "error": {
+        "code": "bad_request", "message": "`timeout_ms` is 86313600000; it may be from 1 to 60000", "hint": null, "request_id": "r",
+    }});
+    let (code, _, err) = Fake::answering(&[(400, error)]).run(&["query", "SELECT 1", "--timeout", "999d"]);
+    assert_eq!((code, err.as_str()), (1, "error: `--timeout` in ms is 86313600000; it may be from 1 to 60000\n"));
+}
+
+#[test]
 fn wrong_usage_is_told_apart_from_failure() {
     for args in [
         &["plimsoll", "query"][..],
@@ -297,6 +323,11 @@ fn wrong_usage_is_told_apart_from_failure() {
         &["plimsoll", "demo", "--backfill", "7d", "--rate", "5"],
         &["plimsoll", "key", "create", "--scope", "everything"],
         &["plimsoll", "status", "--unknown"],
+        &["plimsoll", "status", "--url", "127.0.0.1:4319"],
+        &["plimsoll", "demo", "--rate", "1e9"],
+        &["plimsoll", "demo", "--rate", "NaN"],
+        &["plimsoll", "demo", "--backfill", "1h", "--spans-per-day", "1e12"],
+        &["plimsoll", "demo", "--backfill", "91d"],
     ] {
         assert_eq!(Cli::try_parse_from(args).map(|_| ()).map_err(|error| error.exit_code()), Err(2), "{args:?}");
     }

@@ -24,6 +24,19 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     if seconds == 0 { Err(wrong()) } else { Ok(Duration::from_secs(seconds)) }
 }
 
+/// `http://host:port`; a host alone is not guessed at.
+pub(super) fn url(text: &str) -> Result<String, String> {
+    match text.split_once("://") {
+        Some((scheme, rest))
+            if ["http", "https"].iter().any(|s| scheme.eq_ignore_ascii_case(s)) && !rest.is_empty() =>
+        {
+            Ok(text.to_owned())
+        }
+        Some((scheme, _)) => Err(format!("`{scheme}` is neither http nor https, or nothing comes after it")),
+        None => Err(format!("`http://` is missing: write http://{text}")),
+    }
+}
+
 /// `1,234,567`.
 pub(super) fn count(n: u64) -> String {
     let digits = n.to_string();
@@ -80,6 +93,15 @@ mod tests {
         {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_url_needs_its_scheme() {
+        for right in ["http://127.0.0.1:4319", "https://plimsoll.example/", "HTTP://[::1]:1"] {
+            assert_eq!(url(right), Ok(right.to_owned()));
+        }
+        assert_eq!(url("127.0.0.1:5319"), Err("`http://` is missing: write http://127.0.0.1:5319".to_owned()));
+        assert!(url("ftp://host").is_err() && url("http://").is_err());
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub struct Request {
 const SECOND: Micros = 1_000_000;
 /// Metrics are reported once a minute, as SDKs do unless told otherwise.
 const METRIC_INTERVAL: Micros = 60 * SECOND;
+/// Visits told before it is looked whether a request is full.
+const VISITS_AT_ONCE: usize = 200;
 /// `recommendation` rebuilds its index this often.
 const REBUILD_INTERVAL: Micros = 15 * 60 * SECOND;
 
@@ -73,6 +75,7 @@ impl Shop {
             shop: *self,
             range,
             second: from.min(range.start).div_euclid(SECOND),
+            visits: None,
             trace: Trace::new(),
             ready: VecDeque::new(),
         }
@@ -92,6 +95,8 @@ pub struct Requests {
     range: TimeRange,
     /// The second that comes next, since 1970.
     second: i64,
+    /// Those of the second before that are not told yet.
+    visits: Option<Visits>,
     trace: Trace,
     ready: VecDeque<Request>,
 }
@@ -100,9 +105,10 @@ impl Iterator for Requests {
     type Item = Request;
 
     fn next(&mut self) -> Option<Request> {
-        while self.ready.is_empty() && self.second * SECOND < self.range.end {
-            self.live_a_second();
-            let until = (self.second * SECOND).min(self.range.end);
+        while self.ready.is_empty() && (self.visits.is_some() || self.second * SECOND < self.range.end) {
+            self.live_a_while();
+            let told = self.second - i64::from(self.visits.is_some());
+            let until = (told * SECOND).min(self.range.end);
             if until < self.range.end {
                 self.ready.extend(self.trace.out.full(until));
             } else {
@@ -111,6 +117,16 @@ impl Iterator for Requests {
         }
         self.ready.pop_front()
     }
+}
+
+/// Those of a second that are left.
+struct Visits {
+    /// When the second begins.
+    at: Micros,
+    rng: Xoshiro256PlusPlus,
+    people: u64,
+    /// None: not known yet, people come first.
+    bots: Option<u64>,
 }
 
 /// What a visit is.
@@ -123,28 +139,54 @@ enum Visit {
 }
 
 impl Requests {
-    fn live_a_second(&mut self) {
+    /// A second, or if it is a busy one a part of it: what is generated is handed out before there is much of it.
+    fn live_a_while(&mut self) {
+        let mut visits = match self.visits.take() {
+            Some(visits) => visits,
+            None => self.begin_a_second(),
+        };
+        for _ in 0..VISITS_AT_ONCE {
+            if visits.people > 0 {
+                visits.people -= 1;
+                self.visit(Visit::Person, visits.at, &mut visits.rng);
+                continue;
+            }
+            let bots = visits.bots.take().unwrap_or_else(|| self.bots(visits.at, &mut visits.rng));
+            if bots == 0 {
+                return self.end_a_second(visits);
+            }
+            visits.bots = Some(bots - 1);
+            self.visit(Visit::Bot, visits.at, &mut visits.rng);
+        }
+        self.visits = Some(visits);
+    }
+
+    fn begin_a_second(&mut self) -> Visits {
         let at = self.second * SECOND;
         if at % self.shop.metric_interval == 0 {
             self.report(at);
         }
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(mix(self.shop.seed, at.cast_unsigned()));
-        let people = self.shop.scale.traces_per_second(at);
-        for _ in 0..whole(people, &mut rng) {
-            self.visit(Visit::Person, at, &mut rng);
-        }
+        let people = whole(self.shop.scale.traces_per_second(at), &mut rng);
+        self.second += 1;
+        Visits { at, rng, people, bots: None }
+    }
+
+    fn bots(&self, at: Micros, rng: &mut Xoshiro256PlusPlus) -> u64 {
         if trouble::bot_is_here(at) {
-            for _ in 0..whole(people * trouble::BOT_SHARE, &mut rng) {
-                self.visit(Visit::Bot, at, &mut rng);
-            }
+            whole(self.shop.scale.traces_per_second(at) * trouble::BOT_SHARE, rng)
+        } else {
+            0
         }
+    }
+
+    fn end_a_second(&mut self, Visits { at, mut rng, .. }: Visits) {
         if at % REBUILD_INTERVAL == 0 {
             self.visit(Visit::RebuildIndex, at, &mut rng);
         }
         if at == trouble::last_killed(at) {
             self.visit(Visit::Killed, at, &mut rng);
         }
-        self.second += 1;
     }
 
     /// Everything measured since the report before.
