@@ -177,13 +177,17 @@ fn memory_peak() -> usize {
 fn records_beyond_the_limit_cost_no_memory() {
     // 4 million of everything that is a list: 64 MiB if they were collected as slices.
     const N: usize = 4 << 20;
-    let long = |of: &[u8]| of.repeat(N);
+    // Built one by one and inside out, so that what building takes does not hide what is measured.
+    let long = |numbers: &[u8]| {
+        let (innermost, around) = numbers.split_last().expect("one at least");
+        around.iter().rev().fold(field(*innermost, &[]).repeat(N), |wire, number| field(*number, &wire))
+    };
     let bodies = [
-        (Signal::Logs, field(1, &field(2, &long(&field(2, &[])))), N as u64),
-        (Signal::Metrics, field(1, &field(2, &field(2, &field(5, &long(&field(1, &[])))))), N as u64),
-        (Signal::Traces, field(1, &long(&field(2, &[]))), 0),
-        (Signal::Traces, field(1, &long(&field(1, &[]))), 0),
-        (Signal::Traces, long(&field(1, &[])), 0),
+        (Signal::Logs, long(&[1, 2, 2]), N as u64),
+        (Signal::Metrics, long(&[1, 2, 2, 5, 1]), N as u64),
+        (Signal::Traces, long(&[1, 2]), 0),
+        (Signal::Traces, long(&[1, 1]), 0),
+        (Signal::Traces, long(&[1]), 0),
     ];
     let before = memory_peak();
     for (signal, wire, n_records) in &bodies {
