@@ -50,7 +50,7 @@ pub fn openapi(others: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
 /// This document
 ///
 /// Needs no key.
-#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "openapi", security(()),
+#[utoipa::path(get, path = "/api/v1/openapi.json", operation_id = "openapi", tag = "openapi", security(()),
     responses((status = 200, description = "OpenAPI, as JSON", content_type = "application/json")))]
 pub(crate) async fn serve(State(app): State<App>) -> Json<utoipa::openapi::OpenApi> {
     Json(app.document.as_ref().clone())

@@ -19,6 +19,9 @@ const WITH_QUERY: [(&str, &str); 2] = [
     ("422", "A limit of queries: time, memory, bytes scanned, size of the result"),
     ("429", "Too many queries at once"),
 ];
+/// Of a response that says nothing about itself.
+const ANSWERED: &str = "The answer";
+const MISSING: &str = "There is no such thing";
 const QUERY_TAG: &str = "query";
 
 /// Adds to every operation what it can answer beside what it says itself, and words where it has none.
@@ -44,11 +47,11 @@ pub(crate) fn add(document: &mut OpenApi) {
                 response.description = (*description).to_owned();
             }
         }
-        for response in operation.responses.responses.values_mut() {
+        for (status, response) in &mut operation.responses.responses {
             if let RefOr::T(response) = response
                 && response.description.is_empty()
             {
-                response.description = "The answer".to_owned();
+                response.description = if status == "404" { MISSING } else { ANSWERED }.to_owned();
             }
         }
     }

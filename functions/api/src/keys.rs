@@ -84,7 +84,8 @@ pub(crate) enum ReachName {
 /// Create an API key
 ///
 /// The answer holds the secret; nobody can show it again.
-#[utoipa::path(post, path = "/api/v1/projects/{project_id}/keys", tag = "keys", request_body = NewKeyRequest,
+#[utoipa::path(post, path = "/api/v1/projects/{project_id}/keys", operation_id = "create_key", tag = "keys",
+    request_body = NewKeyRequest,
     params(("project_id" = String, Path, description = "Id of the project the key is for")),
     responses(
         (status = 201, description = "Created", body = CreatedKeyAnswer),
@@ -123,7 +124,7 @@ pub(crate) async fn create(
 /// List the API keys of a project
 ///
 /// Oldest first, without secrets; revoked ones stay for 90 days.
-#[utoipa::path(get, path = "/api/v1/projects/{project_id}/keys", tag = "keys",
+#[utoipa::path(get, path = "/api/v1/projects/{project_id}/keys", operation_id = "list_keys", tag = "keys",
     params(("project_id" = String, Path, description = "Id of the project"), PageOf),
     responses(
         (status = 200, description = "A page of keys", body = KeyListAnswer),
@@ -149,7 +150,7 @@ pub(crate) async fn list(
 /// Revoke an API key
 ///
 /// It stops working within 60 s everywhere. A key cannot revoke itself, so that an admin key is always left.
-#[utoipa::path(delete, path = "/api/v1/keys/{key_id}", tag = "keys",
+#[utoipa::path(delete, path = "/api/v1/keys/{key_id}", operation_id = "revoke_key", tag = "keys",
     params(("key_id" = String, Path, description = "Id of the key, as listed")),
     responses(
         (status = 200, description = "The key, revoked", body = KeyAnswer),

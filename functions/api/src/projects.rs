@@ -86,7 +86,7 @@ pub(crate) struct SettingsChange {
 /// Create a project
 ///
 /// With an admin key that reaches the installation.
-#[utoipa::path(post, path = "/api/v1/projects", tag = "projects", request_body = NewProject,
+#[utoipa::path(post, path = "/api/v1/projects", operation_id = "create_project", tag = "projects", request_body = NewProject,
     responses(
         (status = 201, description = "Created", body = ProjectAnswer),
         (status = 400, description = "The id or the name does not fit", body = ErrorAnswer),
@@ -110,7 +110,7 @@ pub(crate) async fn create(
 /// List projects
 ///
 /// By id. An admin key of one project sees that one.
-#[utoipa::path(get, path = "/api/v1/projects", tag = "projects", params(PageOf),
+#[utoipa::path(get, path = "/api/v1/projects", operation_id = "list_projects", tag = "projects", params(PageOf),
     responses(
         (status = 200, description = "A page of projects", body = ProjectListAnswer),
         (status = 403, description = "No admin key", body = ErrorAnswer),
@@ -133,7 +133,7 @@ pub(crate) async fn list(
 }
 
 /// Show a project with its settings
-#[utoipa::path(get, path = "/api/v1/projects/{project_id}", tag = "projects",
+#[utoipa::path(get, path = "/api/v1/projects/{project_id}", operation_id = "show_project", tag = "projects",
     params(("project_id" = String, Path, description = "Id of the project")),
     responses(
         (status = 200, description = "The project", body = ProjectAnswer),
@@ -155,7 +155,8 @@ pub(crate) async fn show(
 ///
 /// Every process follows within 20 s. Quotas (`requests_per_second_max`, `bytes_per_day_max`) are set only with an admin key
 /// that reaches the installation: they protect it from its projects.
-#[utoipa::path(patch, path = "/api/v1/projects/{project_id}", tag = "projects", request_body = ProjectChange,
+#[utoipa::path(patch, path = "/api/v1/projects/{project_id}", operation_id = "change_project", tag = "projects",
+    request_body = ProjectChange,
     params(("project_id" = String, Path, description = "Id of the project")),
     responses(
         (status = 200, description = "The project as it is now", body = ProjectAnswer),

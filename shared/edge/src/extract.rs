@@ -24,7 +24,7 @@ const LATE_RETRY_S: u64 = 1;
 #[derive(Clone, Copy, Debug)]
 pub struct JsonBody<T>(pub T);
 
-/// The same where every field may be left out: an empty body, of whatever type, stands for the default.
+/// The same where every field may be left out: an empty body, of whatever type, and `null` stand for the default.
 #[derive(Clone, Copy, Debug)]
 pub struct JsonBodyOrDefault<T>(pub T);
 
@@ -57,7 +57,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for JsonBodyO
             return Ok(Self(T::default()));
         }
         check_content_type(&head)?;
-        parse(&bytes).map(Self)
+        if bytes.trim_ascii() == b"null" { Ok(Self(T::default())) } else { parse(&bytes).map(Self) }
     }
 }
 
@@ -181,6 +181,10 @@ mod tests {
         let asked = |body: &'static str| Request::new(Body::from(body));
         let empty = JsonBodyOrDefault::<Asked>::from_request(asked(""), &()).await.expect("taken");
         assert_eq!(empty.0, Asked::default());
+        let mut null = asked("null ");
+        null.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+        let null = JsonBodyOrDefault::<Asked>::from_request(null, &()).await.expect("taken");
+        assert_eq!(null.0, Asked::default());
         for refused in [
             JsonBodyOrDefault::<Asked>::from_request(asked("{}"), &()).await.map(|body| body.0),
             JsonBody::<Asked>::from_request(asked(""), &()).await.map(|body| body.0),

@@ -69,7 +69,7 @@ mod described {
     fn ready() {}
 
     /// Metrics of the process and of the tables
-    #[utoipa::path(get, path = "/metrics", tag = "operations", security(()),
+    #[utoipa::path(get, path = "/metrics", operation_id = "process_metrics", tag = "operations", security(()),
         responses(
             (status = 200, description = "OpenMetrics text", content_type = "application/openmetrics-text"),
             (status = 503, description = "A store did not answer", content_type = "text/plain"),
@@ -169,7 +169,7 @@ async fn status(
 /// Compact now
 ///
 /// One pass over the tables within reach of an admin key. The body may be left out.
-#[utoipa::path(post, path = "/api/v1/compact", tag = "operations", request_body = Option<CompactRequest>,
+#[utoipa::path(post, path = "/api/v1/compact", operation_id = "compact", tag = "operations", request_body = Option<CompactRequest>,
     responses((status = 200, description = "What was done to each table", body = CompactAnswer)))]
 async fn compact_now(
     State(operate): State<Operate>,
@@ -367,8 +367,11 @@ mod tests {
         let document = serde_json::to_value(api::openapi(others)).expect("JSON");
         let schemes = document["components"]["securitySchemes"].as_object().expect("schemes");
         let mut n_open = 0;
+        let mut ids = std::collections::BTreeSet::new();
         for (path, methods) in document["paths"].as_object().expect("paths") {
             for (method, operation) in methods.as_object().expect("methods") {
+                let id = operation["operationId"].as_str().expect("an id");
+                assert!(ids.insert(id.to_owned()), "{method} {path}: `{id}` is the id of two");
                 let responses = operation["responses"].as_object().expect("responses");
                 for (status, response) in responses {
                     let said = response["description"].as_str().unwrap_or_default();
