@@ -13,7 +13,7 @@ use tests::shop::{self, Days};
 use tests::{Client, World};
 
 const FILES_A_DAY_MAX: usize = 10;
-const SPANS_PER_DAY: f64 = 12_000.0;
+const SPANS_PER_DAY: f64 = 9_000.0;
 
 #[test]
 fn a_week_in_many_small_batches_ends_in_few_sorted_disjoint_files_a_day() {
