@@ -24,6 +24,8 @@ pub enum QueryError {
     SqlTooLong { bytes: usize, bytes_max: usize },
     #[error("the SQL has {operators} operators; the limit is {operators_max}")]
     TooManyOperators { operators: usize, operators_max: usize },
+    #[error("the SQL has {count} {what}; the limit is {max}")]
+    StatementTooLarge { what: &'static str, count: u64, max: u64 },
     /// The statement, or a part of it, would write, name a file or change settings.
     #[error("{what} is not possible: queries only read")]
     ReadOnly { what: String },
@@ -67,6 +69,9 @@ pub enum Limit {
     Time { timeout_ms: u64 },
     #[error("the query needed more than {bytes_max} bytes of memory")]
     Memory { bytes_max: usize },
+    /// The function's result is as large as an argument says.
+    #[error("{name} would make more than {bytes_max} bytes at once")]
+    Function { name: &'static str, bytes_max: usize },
     #[error("the query wrote more than {bytes_max} bytes of intermediate data to disk")]
     Spill { bytes_max: u64 },
     #[error("the query read more than {bytes_max} bytes")]
@@ -79,7 +84,7 @@ impl Limit {
     fn code(self) -> ErrorCode {
         match self {
             Self::Time { .. } => ErrorCode::QueryTimeout,
-            Self::Memory { .. } | Self::Spill { .. } => ErrorCode::QueryMemory,
+            Self::Memory { .. } | Self::Function { .. } | Self::Spill { .. } => ErrorCode::QueryMemory,
             Self::BytesScanned { .. } => ErrorCode::QueryBytesScanned,
             Self::ResultBytes { .. } => ErrorCode::ResultTooLarge,
         }
@@ -92,6 +97,9 @@ impl Limit {
             }
             Self::Memory { .. } | Self::Spill { .. } => {
                 "group by fewer distinct values, sort fewer rows, or narrow the range of `timestamp`"
+            }
+            Self::Function { .. } => {
+                "ask for a shorter result; FROM generate_series(...) makes rows without keeping them"
             }
             Self::BytesScanned { .. } => "narrow the range of `timestamp`, or select fewer columns",
             Self::ResultBytes { .. } => {
@@ -135,6 +143,9 @@ impl From<QueryError> for ApiError {
             }
             QueryError::TooManyOperators { .. } => {
                 (ErrorCode::PayloadTooLarge, Some("x IN (...) or x = ANY($list) is one operator".into()), None)
+            }
+            QueryError::StatementTooLarge { .. } => {
+                (ErrorCode::PayloadTooLarge, Some("ask in several requests, or in simpler words".into()), None)
             }
             QueryError::ReadOnly { .. } => {
                 (ErrorCode::ReadOnly, Some("use SELECT, EXPLAIN, SHOW or DESCRIBE".into()), None)

@@ -51,7 +51,8 @@ impl Sessions {
         analyzer.rules.insert(0, Arc::new(UnnestLateral));
         analyzer.rules.insert(1, Arc::new(UnnestKeys));
         analyzer.rules.insert(2, Arc::new(ResolveAttributes));
-        let scalars = SessionStateDefaults::default_scalar_functions().into_iter().chain(functions::scalars());
+        let scalars = SessionStateDefaults::default_scalar_functions().into_iter().map(functions::capped::capped);
+        let scalars = scalars.chain(functions::scalars());
         let aggregates = SessionStateDefaults::default_aggregate_functions().into_iter().chain(functions::aggregates());
         let table_functions = SessionStateDefaults::default_table_functions();
         let mut builder = SessionStateBuilder::new()

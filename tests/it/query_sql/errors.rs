@@ -8,7 +8,7 @@ use super::{BEFORE, logs_and_spans, shop, spans};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_have_a_code_a_place_and_a_hint() {
-    use ErrorCode::{BadRequest, ReadOnly, SqlSemantic, SqlSyntax, UnknownColumn};
+    use ErrorCode::{BadRequest, QueryMemory, ReadOnly, SqlSemantic, SqlSyntax, UnknownColumn};
     let tables = Tables::new();
     let id = logs_and_spans();
     tables.live(&id, &batch(&shop(), id.table, &spans(BEFORE, 0, 10))).await;
@@ -56,7 +56,7 @@ async fn errors_have_a_code_a_place_and_a_hint() {
         ("SELECT approx_percentile(0.5, 'x')", SqlSemantic, None, "percentile_agg", ""),
         ("SELECT percentile_agg(name) FROM otel_logs_and_spans", SqlSemantic, None, "numbers", ""),
         ("SELECT (SELECT id FROM otel_logs_and_spans)", SqlSemantic, None, "", ""),
-        ("SELECT repeat('x', 9223372036854775807)", SqlSemantic, None, "", ""),
+        ("SELECT repeat('x', 9223372036854775807)", QueryMemory, None, "repeat", "shorter"),
         ("SELECT * FROM otel_logs_and_spans LIMIT -1", SqlSemantic, None, "", ""),
         ("DELETE FROM otel_logs_and_spans", ReadOnly, None, "DELETE", "SELECT"),
         ("WITH x AS (SELECT 1) INSERT INTO otel_metrics SELECT * FROM x", ReadOnly, None, "", "SELECT"),

@@ -59,6 +59,36 @@ async fn memory_and_spilling() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn results_as_large_as_an_argument_says() {
+    let tables = Tables::new();
+    with_rows(&tables).await;
+    for (sql, name) in [
+        ("SELECT array_repeat(1, 2000000000)", "array_repeat"),
+        ("SELECT list_repeat(array_repeat(1, 4000), 4000)", "array_repeat"),
+        ("SELECT length(lpad('a', 2000000000))", "lpad"),
+        ("SELECT length(rpad(name, 2000000000, 'xy')) FROM otel_logs_and_spans", "rpad"),
+        ("SELECT length(rpad(name, 12000 + duration % 2, 'xy')) FROM otel_logs_and_spans", "rpad"),
+        ("SELECT repeat('abc', 2000000000)", "repeat"),
+        ("SELECT repeat(name, 300000000) FROM otel_logs_and_spans", "repeat"),
+        ("SELECT array_resize(ARRAY[1], 2000000000, 1)", "array_resize"),
+        ("SELECT range(2000000000)", "range"),
+        ("SELECT generate_series('1970-01-01'::timestamp, now()::timestamp, INTERVAL '1 second')", "generate_series"),
+        ("SELECT range('2020-04-01'::date, '2020-05-01'::date, INTERVAL '1 month -30 days')", "range"),
+    ] {
+        match limit_of(tables.ask(&shop(), sql).await.map(|answer| answer.rows().len()).expect_err(sql)) {
+            Limit::Function { name: refused, .. } => assert_eq!(refused, name, "{sql}"),
+            other => panic!("{sql}: {other:?}"),
+        }
+    }
+    let small = "SELECT repeat('ab', 2), lpad('7', 3, '0'), rpad('7', 3), array_length(array_repeat(1, 100)), \
+                 array_length(generate_series('2026-11-20'::timestamp, '2026-11-21'::timestamp, INTERVAL '1 minute'))";
+    assert_eq!(
+        tables.rows(&shop(), small).await,
+        [[json!("abab"), json!("007"), json!("7  "), json!(100), json!(1441)]]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bytes_scanned() {
     let tables = Tables::with(|settings| settings.bytes_scanned_max = 10_000);
     with_rows(&tables).await;

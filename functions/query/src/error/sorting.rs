@@ -16,6 +16,9 @@ use crate::Settings;
 const MESSAGE_CHARS_MAX: usize = 600;
 
 pub(super) fn planning(error: DataFusionError, sql: &str) -> QueryError {
+    if let Some(limit) = limit_in(&error) {
+        return limit.into();
+    }
     let position = span_of(&error).map(position_of);
     let Some(error) = innermost(&error) else { return semantic(error.to_string(), position) };
     match error {

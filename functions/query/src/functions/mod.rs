@@ -5,7 +5,9 @@
 //! - `approx_count_distinct(x)`, `distinct_count(sketch)`: a mergeable HyperLogLog and a reader of it.
 //! - `rollup(sketch)`: merges either.
 //! - `log_pattern(text)`: the text with what varies masked.
+//! - `capped`: DataFusion's `repeat` and its like, with a cap.
 
+pub(crate) mod capped;
 mod distinct;
 mod log_pattern;
 mod percentile;
