@@ -28,7 +28,7 @@ fn spans(start: Micros, first: usize, n: usize) -> Vec<Value> {
             "id": format!("{:016x}", first + i),
             "context___trace_id": format!("{:032x}", (first + i) / 10 * 7919 + 1),
             "name": format!("name {}", i % 5),
-            "kind": if i % 2 == 0 { "server" } else { "client" },
+            "kind": if i.is_multiple_of(2) { "server" } else { "client" },
             "duration": (i % 1000) as i64 * 1_000,
             "resource___service___name": "shop",
         })

@@ -168,10 +168,10 @@ impl Shop {
 
 fn trace(i: usize, records: &mut Vec<Record>) {
     let began = START + i as Micros * EVERY;
-    let fails = i % 23 == 0;
+    let fails = i.is_multiple_of(23);
     let http_status = if fails {
         500
-    } else if i % 17 == 0 {
+    } else if i.is_multiple_of(17) {
         404
     } else {
         200
@@ -222,7 +222,7 @@ fn trace(i: usize, records: &mut Vec<Record>) {
         db_text: Some(format!("SELECT * FROM items WHERE id = {}", i % 5)),
         ..Record::of("span", began + 3_000, i, 3, "cart")
     };
-    let published = (i % 3 == 0).then(|| Record {
+    let published = (i.is_multiple_of(3)).then(|| Record {
         parent_id: Some(served.span_id.clone()),
         name: Some("cart.changed publish".into()),
         kind: "producer",

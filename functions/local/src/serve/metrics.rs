@@ -30,7 +30,8 @@ async fn metrics(State(metrics): State<Arc<Metrics>>) -> Response {
         Ok(text) => ([(CONTENT_TYPE, OPENMETRICS)], text).into_response(),
         Err(error) => {
             tracing::error!(error, "metrics could not be read");
-            edge::ApiError::new(edge::ErrorCode::Unavailable, format!("metrics could not be read: {error}")).into_response()
+            edge::ApiError::new(edge::ErrorCode::Unavailable, format!("metrics could not be read: {error}"))
+                .into_response()
         }
     }
 }

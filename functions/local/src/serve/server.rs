@@ -15,8 +15,8 @@ use meta::projects::Projects;
 use meta::quota::Quota;
 use model::Micros;
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::background::{Background, Rhythm};
@@ -24,9 +24,9 @@ use super::credentials::{self, Credentials, CredentialsError};
 use super::data::{DataError, DataFolder};
 use super::health::{self, Stores};
 use super::listen::{ListenError, bind};
-use super::{metrics, port};
 use super::operate::{self, Operate};
 use super::welcome::{ShowKeys, welcome};
+use super::{metrics, port};
 use crate::cli::ServeArgs;
 
 /// Requests that are being answered when a stop comes get this long.
@@ -123,8 +123,7 @@ impl Server {
             keys: doors.keys,
             background: background.handle(),
         };
-        let stores =
-            Stores { items: folder.items, objects: folder.roots.base().clone(), folder: folder.path.clone() };
+        let stores = Stores { items: folder.items, objects: folder.roots.base().clone(), folder: folder.path.clone() };
         let routes = parts
             .api
             .merge(operate::router(operate.clone()))
