@@ -3,6 +3,7 @@
 //! A query runs on threads of its own and stops when nobody waits for it. If an object vanished under it, it starts over with a
 //! fresh snapshot, as long as no row was handed out.
 
+mod apart;
 mod sink;
 mod whole;
 
@@ -14,7 +15,6 @@ use datafusion::common::DataFusionError;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
-use datafusion::sql::parser::Statement;
 use futures::StreamExt;
 use model::ProjectId;
 
@@ -22,7 +22,9 @@ pub(crate) use sink::{AnswerStream, Sink};
 pub use whole::run;
 pub(crate) use whole::stream;
 
+use self::apart::apart;
 use crate::App;
+use crate::admission::Place;
 use crate::answer::{Statistics, Truncated};
 use crate::error::{Limit, QueryError, is_missing_object};
 use crate::meter::Meter;
@@ -99,11 +101,11 @@ impl Query {
 
 /// Answers into the sink, within the time allowed. Runs on the query threads.
 async fn answer(app: Arc<App>, query: Query, mut sink: Sink) -> Result<(Sink, Summary), QueryError> {
-    let _place = app.admission.place(&query.project).await?;
+    let place = Arc::new(app.admission.place(&query.project).await?);
+    let query = Arc::new(query);
     let within = Duration::from_millis(query.timeout_ms);
     let mut meter = Arc::new(Meter::new(app.settings.bytes_scanned_max));
-    let parsed = parse(&query.sql, &query.params)?;
-    let timed = tokio::time::timeout(within, attempts(&app, &query, &parsed, &mut meter, &mut sink)).await;
+    let timed = tokio::time::timeout(within, attempts(&app, &query, &place, &mut meter, &mut sink)).await;
     let answered = timed.unwrap_or(Err(Limit::Time { timeout_ms: query.timeout_ms }.into()));
     let took = app.clock.uptime().saturating_sub(query.began);
     app.meters.ended(&query.project, outcome(&answered), took, &meter.reading());
@@ -127,8 +129,8 @@ fn outcome<T>(answered: &Result<T, QueryError>) -> Outcome {
 /// Starts over while objects vanish, at most [`RESTARTS_MAX`] times, and only while no row was handed out.
 async fn attempts(
     app: &Arc<App>,
-    query: &Query,
-    statement: &Statement,
+    query: &Arc<Query>,
+    place: &Arc<Place>,
     meter: &mut Arc<Meter>,
     sink: &mut Sink,
 ) -> Result<Summary, QueryError> {
@@ -139,7 +141,7 @@ async fn attempts(
             _ => (Freshness::Fresh, OnMissing::StartOver),
         };
         *meter = Arc::new(Meter::new(app.settings.bytes_scanned_max));
-        let answered = attempt(app, query, statement, meter, freshness, on_missing, sink).await;
+        let answered = attempt(app, query, place, meter, freshness, on_missing, sink).await;
         let vanished = answered.is_err() && meter.is_something_missing();
         if !vanished || !sink.can_restart() {
             return answered;
@@ -152,8 +154,8 @@ async fn attempts(
 
 async fn attempt(
     app: &Arc<App>,
-    query: &Query,
-    statement: &Statement,
+    query: &Arc<Query>,
+    place: &Arc<Place>,
     meter: &Arc<Meter>,
     freshness: Freshness,
     on_missing: OnMissing,
@@ -173,9 +175,9 @@ async fn attempt(
     let session = app
         .sessions
         .open(Arc::clone(&tables), &app.settings, app.clock.now())
+        .map(Arc::new)
         .map_err(|e| QueryError::internal(e.to_string()))?;
-    let plan =
-        plan(&session, query, statement.clone()).await.map_err(|error| tables.take_failure().unwrap_or(error))?;
+    let plan = plan(&session, query, place).await.map_err(|error| tables.take_failure().unwrap_or(error))?;
     let planned = app.clock.uptime().saturating_sub(query.began);
 
     let rows = rows_into(app, query, &session, plan, sink).await?;
@@ -191,15 +193,20 @@ async fn attempt(
 
 /// The physical plan, which only reads, of one row more than the limit.
 async fn plan(
-    session: &SessionState,
-    query: &Query,
-    statement: Statement,
+    session: &Arc<SessionState>,
+    query: &Arc<Query>,
+    place: &Arc<Place>,
 ) -> Result<Arc<dyn ExecutionPlan>, QueryError> {
-    let planning = |error: DataFusionError| QueryError::planning(error, &query.sql);
-    let plan = session.statement_to_plan(statement).await.map_err(planning)?;
-    check_reads_only(&plan)?;
-    let plan = text_of_json(plan).and_then(|plan| limited(plan, query.limit)).map_err(planning)?;
-    session.create_physical_plan(&plan).await.map_err(planning)
+    let (session, query) = (Arc::clone(session), Arc::clone(query));
+    let planned = async move {
+        let statement = parse(&query.sql, &query.params)?;
+        let planning = |error: DataFusionError| QueryError::planning(error, &query.sql);
+        let plan = session.statement_to_plan(statement).await.map_err(planning)?;
+        check_reads_only(&plan)?;
+        let plan = text_of_json(plan).and_then(|plan| limited(plan, query.limit)).map_err(planning)?;
+        session.create_physical_plan(&plan).await.map_err(planning)
+    };
+    apart(place, planned).await
 }
 
 /// One row more than the limit tells that there are more. Plans that describe plans are short by themselves.

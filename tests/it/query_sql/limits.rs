@@ -89,6 +89,23 @@ async fn results_as_large_as_an_argument_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn time_to_plan() {
+    let tables = Tables::with(|settings| {
+        (settings.threads, settings.running_per_project_max, settings.place_wait) = (1, 1, Duration::from_millis(20));
+    });
+    // Small enough to be planned; each level of calls doubles the time that it takes.
+    let deep = format!("{}value{}", "abs(".repeat(16), ")".repeat(16));
+    let sql = format!("SELECT {} FROM generate_series(1, 2)", vec![deep; 100].join(", "));
+    let request = SqlRequest { timeout_ms: Some(300), ..SqlRequest::new(sql) };
+    let error = query::run(&tables.app, &shop(), request).await.expect_err("its plan takes for ever");
+    assert_eq!(limit_of(error), Limit::Time { timeout_ms: 300 });
+    // Its thread goes on: other projects have answers, and its place is not free.
+    assert_eq!(tables.rows(&tests::tables::project("other"), "SELECT 1").await, [[json!(1)]]);
+    let error: ApiError = tables.ask(&shop(), "SELECT 1").await.expect_err("the place is taken").into();
+    assert_eq!(error.code, ErrorCode::TooManyQueries);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bytes_scanned() {
     let tables = Tables::with(|settings| settings.bytes_scanned_max = 10_000);
     with_rows(&tables).await;

@@ -6,6 +6,7 @@
 //! - `json_text`: values of DataFusion's JSON type leave as text.
 //! - `lateral`: `LATERAL unnest(...)`.
 //! - `unnest_keys`: keys end at an unnest.
+//! - `size`: statements that would take for ever to plan are refused.
 //! - `types`: SQL type names as PostgreSQL means them.
 
 mod attributes;
@@ -14,6 +15,7 @@ mod lateral;
 mod params;
 mod parse;
 mod read_only;
+mod size;
 mod types;
 mod unnest_keys;
 

@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::Params;
+use super::size::{check_calls, check_size};
 use crate::error::QueryError;
 
 /// Nesting beyond which a statement is refused.
@@ -24,10 +25,13 @@ const OPERATORS_MAX: usize = 2_000;
 /// The one statement of `sql`, which must be a reading one. To be called on a deep stack only.
 pub(crate) fn parse(sql: &str, params: &Params) -> Result<Statement, QueryError> {
     let dialect = PostgreSqlDialect {};
-    let operators = count_operators(sql, &dialect);
+    // What does not tokenise is left to the parser's words.
+    let tokens = Tokenizer::new(&dialect, sql).tokenize().unwrap_or_default();
+    let operators = count_operators(&tokens);
     if operators > OPERATORS_MAX {
         return Err(QueryError::TooManyOperators { operators, operators_max: OPERATORS_MAX });
     }
+    check_calls(&tokens)?;
     let mut statements = DFParserBuilder::new(sql)
         .with_dialect(&dialect)
         .with_recursion_limit(DEPTH_MAX)
@@ -39,13 +43,13 @@ pub(crate) fn parse(sql: &str, params: &Params) -> Result<Statement, QueryError>
         return Err(QueryError::SeveralStatements { count: rest.len() + 1 });
     }
     check_reads(&statement)?;
+    check_size(&statement)?;
     bind(&mut statement, params)?;
     Ok(statement)
 }
 
-/// Whatever may stand in a row without end, other than lists. What does not tokenise is left to the parser's words.
-fn count_operators(sql: &str, dialect: &PostgreSqlDialect) -> usize {
-    let tokens = Tokenizer::new(dialect, sql).tokenize().unwrap_or_default();
+/// Whatever may stand in a row without end, other than lists.
+fn count_operators(tokens: &[Token]) -> usize {
     let chains = |token: &&Token| match token {
         Token::Word(word) => matches!(
             word.keyword,
@@ -200,6 +204,8 @@ impl VisitorMut for Binder<'_> {
 /// are both called `t`, and it refuses them together.
 fn name_apart(items: &mut [SelectItem]) {
     let mut taken: HashSet<String> = HashSet::new();
+    // `*` takes the names of all columns.
+    let all = items.iter().any(|item| matches!(item, SelectItem::Wildcard(_)));
     for item in items {
         let expr = match item {
             SelectItem::UnnamedExpr(expr) => expr,
@@ -208,7 +214,7 @@ fn name_apart(items: &mut [SelectItem]) {
             _ => continue,
         };
         let bare = without_casts(expr).to_string().to_lowercase();
-        if taken.insert(bare) {
+        if taken.insert(bare) && !(all && last_name(expr).is_some()) {
             continue;
         }
         let text = expr.to_string();
@@ -270,6 +276,8 @@ mod tests {
             ("SELECT a, a, a", "SELECT a, a AS \"a_2\", a AS \"a_3\""),
             ("SELECT count(*), count(*)::float", "SELECT count(*), count(*)::FLOAT AS \"count(*)::FLOAT\""),
             ("SELECT a, b.a, a AS c", "SELECT a, b.a, a AS c"),
+            ("SELECT a, *", "SELECT a AS \"a_2\", *"),
+            ("SELECT t.a, t.*, upper(a)", "SELECT t.a, t.*, upper(a)"),
             ("SELECT a, a AS a", "SELECT a, a AS \"a_2\""),
         ] {
             assert_eq!(parsed(sql, json!([])).expect(sql), named);

@@ -1,0 +1,32 @@
+//! Planning, on threads of its own. It does not pause, so that nothing else could stop it waiting or run beside it.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use super::panicked;
+use crate::admission::Place;
+use crate::error::QueryError;
+
+/// Does the work on a thread of its own, which keeps the query's place until it ends. If nobody waits any more, that is at the
+/// next pause of the work.
+pub(super) async fn apart<T: Send + 'static>(
+    place: &Arc<Place>,
+    work: impl Future<Output = Result<T, QueryError>> + Send + 'static,
+) -> Result<T, QueryError> {
+    let (_waiting, abandoned) = oneshot::channel::<()>();
+    let (runtime, place) = (Handle::current(), Arc::clone(place));
+    let thread = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        runtime.block_on(async {
+            tokio::select! {
+                biased;
+                done = work => done,
+                _ = abandoned => Err(QueryError::internal("nobody waits for the plan any more")),
+            }
+        })
+    });
+    thread.await.map_err(|error| panicked(error.to_string()))?
+}
