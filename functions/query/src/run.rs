@@ -4,6 +4,7 @@
 //! fresh snapshot, as long as no row was handed out.
 
 mod apart;
+mod list;
 mod sink;
 mod whole;
 
@@ -177,7 +178,7 @@ async fn attempt(
         .open(Arc::clone(&tables), &app.settings, app.clock.now())
         .map(Arc::new)
         .map_err(|e| QueryError::internal(e.to_string()))?;
-    let plan = plan(&session, query, place).await.map_err(|error| tables.take_failure().unwrap_or(error))?;
+    let plan = plan(app, &session, query, place).await.map_err(|error| tables.take_failure().unwrap_or(error))?;
     let planned = app.clock.uptime().saturating_sub(query.began);
 
     let rows = rows_into(app, query, &session, plan, sink).await?;
@@ -193,25 +194,41 @@ async fn attempt(
 
 /// The physical plan, which only reads, of one row more than the limit.
 async fn plan(
+    app: &App,
     session: &Arc<SessionState>,
     query: &Arc<Query>,
     place: &Arc<Place>,
 ) -> Result<Arc<dyn ExecutionPlan>, QueryError> {
+    let running = |error: DataFusionError| QueryError::running(error, &app.settings);
+    let (of_session, of_query) = (Arc::clone(session), Arc::clone(query));
+    let plan = apart(place, async move { logical_plan(&of_session, &of_query).await }).await?;
+    let plan = list::narrowed(session, plan).await.map_err(running)?;
     let (session, query) = (Arc::clone(session), Arc::clone(query));
     let planned = async move {
-        let statement = parse(&query.sql, &query.params)?;
         let planning = |error: DataFusionError| QueryError::planning(error, &query.sql);
-        let plan = session.statement_to_plan(statement).await.map_err(planning)?;
-        check_reads_only(&plan)?;
-        let plan = text_of_json(plan).and_then(|plan| limited(plan, query.limit)).map_err(planning)?;
-        session.create_physical_plan(&plan).await.map_err(planning)
+        session.query_planner().create_physical_plan(&plan, session.as_ref()).await.map_err(planning)
     };
     apart(place, planned).await
 }
 
+/// The optimised plan.
+async fn logical_plan(session: &SessionState, query: &Query) -> Result<LogicalPlan, QueryError> {
+    let statement = parse(&query.sql, &query.params)?;
+    let planning = |error: DataFusionError| QueryError::planning(error, &query.sql);
+    let plan = session.statement_to_plan(statement).await.map_err(planning)?;
+    check_reads_only(&plan)?;
+    let plan = text_of_json(plan).and_then(|plan| limited(plan, query.limit)).map_err(planning)?;
+    session.optimize(&plan).map_err(planning)
+}
+
+/// Rows up to which a sort keeps the first ones in memory; above, all rows are sorted, which spills.
+const SORTED_IN_MEMORY_MAX: usize = 100_000;
+
 /// One row more than the limit tells that there are more. Plans that describe plans are short by themselves.
 fn limited(plan: LogicalPlan, limit: usize) -> Result<LogicalPlan, DataFusionError> {
     match plan {
+        // Whoever takes the rows stops at the limit.
+        plan if limit > SORTED_IN_MEMORY_MAX => Ok(plan),
         LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) | LogicalPlan::DescribeTable(_) => Ok(plan),
         plan => LogicalPlanBuilder::from(plan).limit(0, Some(limit + 1))?.build(),
     }

@@ -41,6 +41,27 @@ async fn the_newest_rows_are_found_in_the_newest_files() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_wide_rows_reads_little_more_than_its_rows() {
+    let tables = Tables::new();
+    let id = logs_and_spans();
+    let mut rows = spans(BEFORE, 0, 60_000);
+    for (n, row) in rows.iter_mut().enumerate() {
+        row["attributes"] = json!(json!({ "n": n * 7919, "text": format!("{:x}", n * 104_729) }).to_string());
+    }
+    tables.files(&id, &batch(&shop(), id.table, &rows)).await;
+    let all = statistics(&tables, "SELECT * FROM otel_logs_and_spans").await;
+    assert_eq!((all.row_groups_considered, all.row_groups_opened), (1, 1));
+    for sql in [
+        "SELECT * FROM otel_logs_and_spans ORDER BY timestamp DESC LIMIT 100",
+        "SELECT * FROM otel_logs_and_spans ORDER BY timestamp LIMIT 100",
+        "SELECT * FROM otel_logs_and_spans WHERE kind = 'server' ORDER BY timestamp DESC LIMIT 100",
+    ] {
+        let of = statistics(&tables, sql).await;
+        assert!(of.rows == 100 && of.bytes_scanned * 2 < all.bytes_scanned, "{sql}: {of:?} of {all:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn live_rows_that_are_newer_than_all_files_leave_the_files_closed() {
     let tables = twenty_files().await;
     let id = logs_and_spans();

@@ -220,6 +220,57 @@ async fn late_rows_land_in_their_own_date_and_every_order_is_right() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn lists_of_wide_rows_hold_the_same_rows_as_narrow_ones() {
+    let tables = Tables::new();
+    let id = logs_and_spans();
+    // Times come many times over, in files and in segments that overlap.
+    for n in 0..6_usize {
+        let mut rows = spans(BEFORE, n * 200, 200);
+        for (at_row, row) in rows.iter_mut().enumerate() {
+            row["timestamp"] = at(BEFORE + (at_row as i64 / 7) * 1_000 + n as i64 % 2);
+        }
+        let rows = batch(&shop(), id.table, &rows);
+        if n % 2 == 0 { tables.files(&id, &rows).await } else { drop(tables.live(&id, &rows).await) }
+    }
+    let conditions = [
+        "true",
+        "kind = 'server'",
+        "name = 'name 3' AND duration > 150000",
+        "id = '0000000000000123'",
+        "duration < 0",
+        "timestamp > '2026-11-20T01:00:00.010Z'",
+        "name IN ('name 1', 'name 4') OR kind IS NULL",
+    ];
+    for condition in conditions {
+        for (order, page) in [
+            ("timestamp DESC, id DESC", "LIMIT 25"),
+            ("timestamp DESC, id", "LIMIT 40 OFFSET 30"),
+            ("timestamp, id DESC", "LIMIT 25"),
+            ("timestamp, id", "LIMIT 2000"),
+            ("timestamp DESC, id", ""),
+        ] {
+            let narrow = format!("SELECT id FROM otel_logs_and_spans WHERE {condition} ORDER BY {order} {page}");
+            let narrow = tables.rows(&shop(), &narrow).await;
+            for wide in [
+                format!("SELECT id, * FROM otel_logs_and_spans WHERE {condition} ORDER BY {order} {page}"),
+                format!(
+                    "SELECT w.id, w.attributes, upper(w.name) FROM (SELECT * FROM otel_logs_and_spans WHERE {condition}) AS w \
+                     ORDER BY {order} {page}"
+                ),
+                format!(
+                    "WITH w AS (SELECT id, timestamp, body, resource FROM otel_logs_and_spans WHERE {condition} ORDER BY {order} {page}) \
+                     SELECT id, body FROM w ORDER BY {order}"
+                ),
+            ] {
+                let found = tables.rows(&shop(), &wide).await;
+                let found: Vec<_> = found.into_iter().map(|mut row| vec![row.swap_remove(0)]).collect();
+                assert_eq!(found, narrow, "{wide}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn both_tables_can_be_asked_at_once() {
     let tables = Tables::new();
     let (id, metrics) = (logs_and_spans(), model::TableId::new(shop(), TableName::Metrics));

@@ -1,6 +1,7 @@
 //! A table in a DataFusion session.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
@@ -14,7 +15,7 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableScan, TableType};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use lake::{DataFile, SORT_COLUMN};
@@ -46,6 +47,8 @@ pub(crate) struct Table {
     view: TableView,
     schema: SchemaRef,
     parts: TableParts,
+    /// The plan was seen to gain from filters inside the scan.
+    filter_early: AtomicBool,
 }
 
 /// What a table reads with.
@@ -83,7 +86,12 @@ impl Table {
         let files = view.index.as_ref().map_or(0, |index| index.files().len());
         let version = view.index.as_ref().map(|index| index.snapshot.version);
         parts.meter.table(view.id.table, version, files, view.live.len());
-        Self { schema: visible_schema(view.id.table), view, parts }
+        Self { schema: visible_schema(view.id.table), view, parts, filter_early: AtomicBool::new(false) }
+    }
+
+    /// From now on filters run inside the scan, unless the settings forbid it.
+    pub(crate) fn filter_early(&self) {
+        self.filter_early.store(true, Ordering::Relaxed);
     }
 
     fn predicate(&self, state: &dyn Session, filters: &[Expr]) -> Result<Option<Arc<dyn PhysicalExpr>>> {
@@ -152,6 +160,12 @@ impl Table {
         })
     }
 
+    /// True if the rows of a scan are wide, and no filter leaves but a few of them anyway.
+    pub(crate) fn is_worth_two_scans(&self, scan: &TableScan) -> bool {
+        let is_wide = scan.projection.as_ref().is_none_or(|projection| self.is_wide(projection, &scan.filters));
+        is_wide && !scan.filters.iter().any(asks_for_a_needle)
+    }
+
     /// Wide: many columns or long ones beside those that the filters need.
     fn is_wide(&self, projection: &[usize], filters: &[Expr]) -> bool {
         let filtered: Vec<String> = filters
@@ -167,7 +181,9 @@ impl Table {
         match self.parts.late {
             LateMaterialisation::Always => true,
             LateMaterialisation::Never => false,
-            LateMaterialisation::ByShape => is_wide || filters.iter().any(asks_for_a_needle),
+            LateMaterialisation::ByShape => {
+                is_wide || self.filter_early.load(Ordering::Relaxed) || filters.iter().any(asks_for_a_needle)
+            }
         }
     }
 }
