@@ -1,6 +1,6 @@
 //! What queries work with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clock::Clock;
@@ -56,11 +56,11 @@ pub enum StartError {
 }
 
 impl App {
-    /// Creates the folder for intermediate data and starts the threads that queries run on.
+    /// Makes an empty folder for intermediate data, which must be this process's alone, and starts the threads that queries run on.
     pub fn new(doors: Doors, meters: Meters, settings: Settings) -> Result<Arc<Self>, StartError> {
         let Doors { ledger, roots, logs, keys, clock } = doors;
-        let dir = settings.spill_dir.clone();
-        std::fs::create_dir_all(&dir).map_err(|source| StartError::SpillDir { dir, source })?;
+        make_room(&settings.spill_dir)
+            .map_err(|source| StartError::SpillDir { dir: settings.spill_dir.clone(), source })?;
         Ok(Arc::new(Self {
             tables: Arc::new(Tables::new(logs, ledger, Arc::clone(&clock), settings.snapshot_age_max)),
             files: FileCaches::new(settings.footer_cache_bytes, settings.index_cache_bytes),
@@ -75,4 +75,18 @@ impl App {
             meters,
         }))
     }
+}
+
+/// Creates the folder, and removes what queries of a process that was killed left in it.
+fn make_room(spill_dir: &Path) -> std::io::Result<()> {
+    /// What DataFusion's `DiskManager` calls the folder of a query.
+    const OF_A_QUERY: &str = "datafusion-";
+    std::fs::create_dir_all(spill_dir)?;
+    for entry in std::fs::read_dir(spill_dir)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(OF_A_QUERY) {
+            std::fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
 }

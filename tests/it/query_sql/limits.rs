@@ -59,6 +59,20 @@ async fn memory_and_spilling() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_process_spilled_is_removed_by_the_next() {
+    let mut left_behind = Vec::new();
+    let _tables = Tables::with(|settings| {
+        for name in ["datafusion-Ab12Cd", "mine"] {
+            let folder = settings.spill_dir.join(name);
+            std::fs::create_dir_all(&folder).expect("a folder");
+            std::fs::write(folder.join("spilled"), "rows").expect("a file");
+            left_behind.push(folder);
+        }
+    });
+    assert_eq!(left_behind.iter().map(|folder| folder.exists()).collect::<Vec<_>>(), [false, true]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn results_as_large_as_an_argument_says() {
     let tables = Tables::new();
     with_rows(&tables).await;
