@@ -30,7 +30,8 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) {
         (Content::ShopHour, Signal::Logs),
         (Content::ShopHour, Signal::Metrics),
     ];
-    let rows: Vec<Row> = cases.iter().map(|(content, signal)| compare(bench, *content, *signal)).collect();
+    let chosen = cases.iter().filter(|(content, signal)| bench.is_chosen(&name(*content, *signal)));
+    let rows: Vec<Row> = chosen.map(|(content, signal)| compare(bench, *content, *signal)).collect();
     report.section(
         "decode to Arrow",
         "One thread, records per second of its CPU time, medians of interleaved rounds; the ratio is the median of the rounds' ratios. \
@@ -40,6 +41,11 @@ pub(crate) fn run(bench: &Bench, report: &mut Report) {
          Rows: of one round, ours and theirs (otlp2records leaves summaries out). ± is half the distance of the quartiles.",
         &rows,
     );
+}
+
+/// `shop-hour logs`
+fn name(content: Content, signal: Signal) -> String {
+    format!("{} {}", content.name(), signal.as_str())
 }
 
 fn compare(bench: &Bench, content: Content, signal: Signal) -> Row {
@@ -72,7 +78,7 @@ fn compare(bench: &Bench, content: Content, signal: Signal) -> Row {
     let bytes: u64 = bodies.iter().map(|body| body.raw_bytes).sum();
     let records: u64 = bodies.iter().map(|body| body.records).sum();
     Row::default()
-        .text("payload", format!("{} {}", content.name(), signal.as_str()))
+        .text("payload", name(content, signal))
         .count("bytes_per_record", bytes / records)
         .rate("ours_per_s", median(&ours))
         .number("±%", spread_percent(&ours), 1)

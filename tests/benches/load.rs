@@ -39,7 +39,7 @@ pub(crate) struct Acknowledged {
     /// Of each request, milliseconds, from its first byte sent to its answer's last.
     pub(crate) latencies_ms: Vec<f64>,
     pub(crate) used: Used,
-    /// Requests answered with 429 or 503.
+    /// Requests answered with 429 or 503, or hung up on; sent again.
     pub(crate) refused: u64,
     /// In all, before and after measuring too.
     pub(crate) records_in_all: u64,
@@ -117,28 +117,41 @@ struct Load<'a> {
 
 impl Load<'_> {
     async fn connection(&self) {
-        let mut stream = TcpStream::connect(&self.address).await.expect("the server takes connections");
-        stream.set_nodelay(true).expect("TCP");
+        let mut stream = self.connect().await;
         while let Some((n, body)) = self.take() {
             let front = match self.until {
                 Until::Over { .. } => distinction(body.encoding, n as u64),
                 Until::AllSent => Vec::new(),
             };
-            loop {
-                let watch = Stopwatch::start();
-                let answer = timeout(ANSWER_WITHIN, self.exchange(&mut stream, &front, body)).await;
-                match answer.expect("the server answers") {
-                    200 => {
-                        self.acknowledged(body, watch.elapsed());
-                        break;
-                    }
-                    429 | 503 => {
-                        self.refused.set(self.refused.get() + 1);
-                        sleep(PAUSE).await;
-                    }
-                    status => panic!("the server answered {status}"),
+            let mut watch = Stopwatch::start();
+            while let Err(refusal) = self.exchange(&mut stream, &front, body).await {
+                if self.refused.replace(self.refused.get() + 1) == 0 {
+                    eprintln!("refused: {refusal}");
                 }
+                sleep(PAUSE).await;
+                // Who is refused before the body was read is hung up on.
+                stream = self.connect().await;
+                watch = Stopwatch::start();
             }
+            self.acknowledged(body, watch.elapsed());
+        }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).await.expect("the server takes connections");
+        stream.set_nodelay(true).expect("TCP");
+        stream
+    }
+
+    /// An error asks to come back; anything else but a 200 without a word is a failure of the bench.
+    async fn exchange(&self, stream: &mut TcpStream, front: &[u8], body: &Body) -> Result<(), String> {
+        let answered = timeout(ANSWER_WITHIN, self.send(stream, front, body)).await.expect("the server answers");
+        let (status, said) = answered.map_err(|error| error.to_string())?;
+        let said = String::from_utf8_lossy(&said);
+        match status {
+            200 if said.is_empty() => Ok(()),
+            429 | 503 => Err(format!("{status}: {said}")),
+            _ => panic!("the server answered {status}: {said}"),
         }
     }
 
@@ -162,8 +175,8 @@ impl Load<'_> {
         }
     }
 
-    /// One request and its answer's status; an answer of 200 with anything to say is a failure.
-    async fn exchange(&self, stream: &mut TcpStream, front: &[u8], body: &Body) -> u16 {
+    /// One request, and its answer's status and body.
+    async fn send(&self, stream: &mut TcpStream, front: &[u8], body: &Body) -> std::io::Result<(u16, Vec<u8>)> {
         let encoding = match body.encoding {
             Encoding::Identity => String::new(),
             other => format!("content-encoding: {}\r\n", other.as_str()),
@@ -178,24 +191,22 @@ impl Load<'_> {
         let mut piece = [head.as_bytes(), front].concat();
         if body.bytes.len() <= ONE_PIECE_BYTES {
             piece.extend_from_slice(&body.bytes);
-            stream.write_all(&piece).await.expect("the server reads");
+            stream.write_all(&piece).await?;
         } else {
-            stream.write_all(&piece).await.expect("the server reads");
-            stream.write_all(&body.bytes).await.expect("the server reads");
+            stream.write_all(&piece).await?;
+            stream.write_all(&body.bytes).await?;
         }
-        let (status, said) = answer(stream).await;
-        let said = String::from_utf8_lossy(&said);
-        assert!(status != 200 || said.is_empty(), "the server has something to say: {said}");
-        status
+        answer(stream).await
     }
 }
 
 /// Status and body of an answer that has a content-length, as all of ours have.
-async fn answer(stream: &mut TcpStream) -> (u16, Vec<u8>) {
+async fn answer(stream: &mut TcpStream) -> std::io::Result<(u16, Vec<u8>)> {
     let mut bytes = Vec::new();
     loop {
-        let read = stream.read_buf(&mut bytes).await.expect("the server answers");
-        assert!(read > 0, "the server hung up");
+        if stream.read_buf(&mut bytes).await? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
         assert!(bytes.len() <= ANSWER_BYTES_MAX, "an answer is short");
         let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
         let head = std::str::from_utf8(&bytes[..end]).expect("a head is text").to_ascii_lowercase();
@@ -205,7 +216,7 @@ async fn answer(stream: &mut TcpStream) -> (u16, Vec<u8>) {
         let length: usize = length.and_then(|length| length.trim().parse().ok()).expect("a content-length");
         let body = bytes.split_off(end + 4);
         if body.len() >= length {
-            return (status, body);
+            return Ok((status, body));
         }
         bytes.extend_from_slice(&body);
     }

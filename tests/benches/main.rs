@@ -40,6 +40,14 @@ struct Bench {
     folder: PathBuf,
     /// Where the programs of `tests/bench-peers` are.
     peers: PathBuf,
+    /// In the names of all cases that are measured.
+    only: String,
+}
+
+impl Bench {
+    fn is_chosen(&self, case: &str) -> bool {
+        case.contains(&self.only)
+    }
 }
 
 fn main() {
@@ -49,21 +57,31 @@ fn main() {
     {
         return server::serve(Path::new(data));
     }
-    if let Some(unknown) = arguments.iter().find(|name| SECTIONS.iter().all(|(section, _)| section != name)) {
+    let Some((sections, only)) = chosen(&arguments) else {
         let known: Vec<&str> = SECTIONS.iter().map(|(section, _)| *section).collect();
-        eprintln!("there is no section `{unknown}`; there are {}", known.join(", "));
+        eprintln!("usage: tests/bench [SECTION ...] [--only TEXT], with the sections {}", known.join(", "));
         std::process::exit(2);
-    }
+    };
     let path = |name: &str| PathBuf::from(std::env::var_os(name).unwrap_or_else(|| panic!("tests/bench sets {name}")));
     let (folder, peers) = (path("PLIMSOLL_BENCH_FOLDER"), path("PLIMSOLL_BENCH_PEERS"));
     std::fs::create_dir_all(&folder).expect("the bench folder can be made");
-    let bench = Bench { folder, peers };
+    let bench = Bench { folder, peers, only };
     let mut report = Report::create(&bench.folder);
     machine::describe(&bench, &mut report);
     for (section, run) in SECTIONS {
-        if arguments.is_empty() || arguments.iter().any(|name| name == section) {
+        if sections.is_empty() || sections.iter().any(|name| name == section) {
             run(&bench, &mut report);
         }
     }
     report.finish();
+}
+
+/// The sections, none for all, and the text after `--only`; none if there is something else.
+fn chosen(arguments: &[String]) -> Option<(&[String], String)> {
+    let (sections, only) = match arguments.iter().position(|argument| argument == "--only") {
+        Some(at) => (&arguments[..at], arguments.get(at + 1)?.clone()),
+        None => (arguments, String::new()),
+    };
+    let is_known = |name: &String| SECTIONS.iter().any(|(section, _)| section == name);
+    sections.iter().all(is_known).then_some((sections, only))
 }

@@ -4,6 +4,7 @@ use model::{MICROS_PER_DAY, MICROS_PER_HOUR, Micros, rfc3339};
 use serde_json::{Value, json};
 use tests::Client;
 
+use crate::Bench;
 use crate::measure::{Stopwatch, median, percentile};
 use crate::payload::{MONDAY, SHOP_DAYS};
 use crate::report::{Report, Row};
@@ -58,9 +59,13 @@ const QUESTIONS: [Question; 12] = [
     over("a metric by 5 min and service, 24 h", DAY.0, DAY.1, PANEL),
 ];
 
-pub(crate) fn run(client: &Client, report: &mut Report) {
+pub(crate) fn run(bench: &Bench, client: &Client, report: &mut Report) {
     let trace_id = some_trace(client);
-    let rows: Vec<Row> = QUESTIONS.iter().map(|question| ask(client, question, &trace_id)).collect();
+    let rows: Vec<Row> = QUESTIONS
+        .iter()
+        .filter(|question| bench.is_chosen(question.name))
+        .map(|question| ask(client, question, &trace_id))
+        .collect();
     report.section(
         "queries",
         "POST /api/v1/query on the tables above, JSON answers over loopback, one at a time. `first` is the first time that it is \

@@ -20,7 +20,7 @@ const NEVER: Duration = Duration::from_secs(24 * 3_600);
 /// A server on data of its own; both are gone when it is dropped.
 pub(crate) struct Measured {
     pub(crate) server: Binary,
-    _data: TempDir,
+    data: TempDir,
 }
 
 impl Measured {
@@ -40,6 +40,12 @@ impl Measured {
         Self::with_room(server, data)
     }
 
+    /// Kills the server; its data are there until the folder is dropped.
+    pub(crate) fn stop(self) -> TempDir {
+        self.server.kill();
+        self.data
+    }
+
     /// Quotas and retention must not get in the way: payloads are from fixed days, and many.
     fn with_room(server: Binary, data: TempDir) -> Self {
         let change = json!({"settings": {
@@ -51,7 +57,7 @@ impl Measured {
         let path = format!("/api/v1/projects/{}", server.keys.project);
         let reply = server.api("PATCH", &path, &server.keys.admin_key, Some(&change));
         assert_eq!(reply.status, 200, "{}", reply.text());
-        Self { server, _data: data }
+        Self { server, data }
     }
 }
 
@@ -61,11 +67,19 @@ impl Bench {
     }
 }
 
-/// Rows in all tables, live ones included.
-pub(crate) fn rows_stored(client: &Client) -> u64 {
+/// Rows in all tables.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Stored {
+    pub(crate) in_files: u64,
+    /// In segments that wait for compaction.
+    pub(crate) live: u64,
+}
+
+pub(crate) fn stored(client: &Client) -> Stored {
     let status = client.status();
     let tables = status["tables"].as_array().expect("tables");
-    tables.iter().map(|table| table["rows"].as_u64().unwrap_or(0) + table["live_rows"].as_u64().unwrap_or(0)).sum()
+    let sum = |name: &str| tables.iter().map(|table| table[name].as_u64().expect("a number")).sum();
+    Stored { in_files: sum("rows"), live: sum("live_rows") }
 }
 
 /// Serves until killed, and says where as `plimsoll serve` does.
