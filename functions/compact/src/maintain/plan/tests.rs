@@ -1,3 +1,5 @@
+//! What is merged, in made-up days.
+
 use model::MICROS_PER_DAY;
 
 use super::*;
