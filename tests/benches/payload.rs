@@ -147,7 +147,7 @@ impl Bench {
 /// Bytes that, put in front of a body, make it another one with the same records: a field that no receiver knows.
 pub(crate) fn distinction(encoding: Encoding, n: u64) -> Vec<u8> {
     // Field 15, eight bytes of fixed width.
-    let mut field = vec![15 << 3 | 1];
+    let mut field = vec![(15 << 3) | 1];
     field.extend_from_slice(&n.to_le_bytes());
     // gzip may have several members, zstd several frames.
     compressed(encoding, &field)

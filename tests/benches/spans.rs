@@ -73,7 +73,7 @@ fn attributes(n: u64, spread: u64) -> Vec<KeyValue> {
 
 /// Looks random, is always the same: splitmix64.
 fn mixed(seed: u64, n: u64) -> u64 {
-    let mut z = (seed << 32 ^ n).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mut z = ((seed << 32) ^ n).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
