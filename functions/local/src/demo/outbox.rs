@@ -10,8 +10,8 @@ use super::wire::Wire;
 
 /// Records a request holds at most.
 pub const RECORDS_MAX: usize = 2_000;
-/// Room for what one visit adds after the check.
-const HEADROOM: usize = 200;
+/// Room for what the few visits between two checks add.
+const HEADROOM: usize = 400;
 /// ScopeSpans.spans, ScopeLogs.log_records, ScopeMetrics.metrics.
 const RECORDS_FIELD: u32 = 2;
 

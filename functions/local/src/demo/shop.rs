@@ -41,7 +41,7 @@ const SECOND: Micros = 1_000_000;
 /// Metrics are reported once a minute, as SDKs do unless told otherwise.
 const METRIC_INTERVAL: Micros = 60 * SECOND;
 /// Visits told before it is looked whether a request is full.
-const VISITS_AT_ONCE: usize = 200;
+const VISITS_AT_ONCE: usize = 8;
 /// `recommendation` rebuilds its index this often.
 const REBUILD_INTERVAL: Micros = 15 * 60 * SECOND;
 

@@ -185,6 +185,16 @@ fn a_week_has_about_as_many_spans_as_asked_for() {
 }
 
 #[test]
+fn a_steady_shop_has_the_visits_it_is_told_to() {
+    let noon = hours(12, 13).start + 1;
+    let steady = Shop::new(1, Scale::TracesPerSecond(50.0));
+    let all = everything(steady.requests(TimeRange::new(noon, noon + 10_000_000)));
+    let traces: BTreeSet<_> = all.spans.iter().map(|s| &s.record.trace_id).collect();
+    // 500 visits, give or take those of the seconds that are cut; some are orders, which are shipped in a trace of their own.
+    assert!((450..600).contains(&traces.len()), "{} traces in 10 s at 50/s", traces.len());
+}
+
+#[test]
 fn no_record_says_a_thing_twice() {
     let all = everything(shop().requests(hours(17, 19)));
     let twice = |attributes: &[KeyValue]| map(attributes).len() != attributes.len();
