@@ -20,7 +20,7 @@ pub use delta::DeltaLog;
 pub use layout::{SORT_COLUMN, sort_key_index};
 pub use log::{
     APP_COMPACT, APP_MERGE, APP_VOID, Commit, CommitKind, DataFile, ForeignCommit, LogError, LogOpener, NewFile,
-    RemovedFile, SchemaFit, Snapshot, TableLog,
+    RemovedFile, SchemaFit, Snapshot, TableLog, TakenIn,
 };
 pub use names::FileName;
 pub use opener::DeltaLogs;

@@ -83,6 +83,19 @@ pub struct ForeignCommit {
     pub operation: String,
 }
 
+/// One commit of [`APP_COMPACT`] as the log tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenIn {
+    /// Version of the log.
+    pub version: u64,
+    /// The version of [`APP_COMPACT`] that it carries.
+    pub seq: u64,
+    /// Ids of the segments it took in; empty: a void.
+    pub segments: Vec<String>,
+    /// When it was made, by its writer's clock.
+    pub at: Micros,
+}
+
 /// What one commit changes.
 #[derive(Clone, Debug, Default)]
 pub struct Commit {
@@ -162,6 +175,9 @@ pub trait TableLog: Send + Sync + 'static {
 
     /// A commit that somebody else made, if the log holds one up to this snapshot.
     async fn foreign_commit(&self, base: &Snapshot) -> Result<Option<ForeignCommit>, LogError>;
+
+    /// The commits that took segments in, oldest first, as far back as the log tells: at least two dedup windows.
+    async fn taken_in(&self, base: &Snapshot) -> Result<Vec<TakenIn>, LogError>;
 
     /// Version of the newest checkpoint; none: there is none yet.
     async fn last_checkpoint(&self) -> Result<Option<u64>, LogError>;

@@ -1,4 +1,4 @@
-//! What the log tells of the past: removed files, and commits that are not ours.
+//! What the log tells of the past: removed files, segments that were taken in, and commits that are not ours.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStore;
 
 use super::commit::MARKER;
-use crate::log::{ForeignCommit, RemovedFile, Snapshot};
+use crate::log::{APP_COMPACT, ForeignCommit, RemovedFile, Snapshot, TakenIn};
 
 /// Entries read at a time.
 const READ_AHEAD: usize = 8;
@@ -52,6 +52,44 @@ pub(super) async fn foreign_commit(
         vetted_below.store(version + 1, Ordering::SeqCst);
     }
     Ok(None)
+}
+
+/// Reads every entry that is still there, up to this version.
+pub(super) async fn taken_in(log_store: &LogStoreRef, newest: u64) -> DeltaResult<Vec<TakenIn>> {
+    let mut versions = entries(log_store).await?;
+    versions.retain(|version| *version <= newest);
+    versions.sort_unstable();
+    let read = futures::stream::iter(versions)
+        .map(|version| async move {
+            // Gone by now: it was old enough to be cleaned.
+            let Some(entry) = log_store.read_commit_entry(version).await? else { return Ok(None) };
+            taken_in_by(version, &get_actions(version, &entry)?)
+        })
+        .buffered(READ_AHEAD);
+    read.try_filter_map(async |taken_in| Ok(taken_in)).try_collect().await
+}
+
+/// None: the entry takes nothing in.
+fn taken_in_by(version: u64, actions: &[Action]) -> DeltaResult<Option<TakenIn>> {
+    let seq = actions.iter().find_map(|action| match action {
+        Action::Txn(txn) if txn.app_id == APP_COMPACT => Some(txn.version),
+        _ => None,
+    });
+    let info = actions.iter().find_map(|action| match action {
+        Action::CommitInfo(info) => Some(info),
+        _ => None,
+    });
+    let (Some(seq), Some(info)) = (seq, info) else { return Ok(None) };
+    let broken = |what: &str| DeltaTableError::Generic(format!("entry {version} carries batch {seq} {what}"));
+    let marker = info.info.get(MARKER).ok_or_else(|| broken("without our marker"))?;
+    let listed = marker["segments"].as_array().ok_or_else(|| broken("and lists no segments"))?;
+    let segments = listed.iter().map(|id| id.as_str().map(str::to_owned)).collect::<Option<_>>();
+    Ok(Some(TakenIn {
+        version,
+        seq: u64::try_from(seq).map_err(|_| broken("which is no number of a batch"))?,
+        segments: segments.ok_or_else(|| broken("and a segment that is no text"))?,
+        at: info.timestamp.unwrap_or(0).saturating_mul(1_000),
+    }))
 }
 
 /// Versions of the entries in the store, in no order.

@@ -25,7 +25,7 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use self::load::Loaded;
-use crate::log::{Commit, ForeignCommit, LogError, RemovedFile, Snapshot, TableLog};
+use crate::log::{Commit, ForeignCommit, LogError, RemovedFile, Snapshot, TableLog, TakenIn};
 
 /// The log of one table below a project's root.
 pub struct DeltaLog {
@@ -120,6 +120,11 @@ impl TableLog for DeltaLog {
     async fn foreign_commit(&self, base: &Snapshot) -> Result<Option<ForeignCommit>, LogError> {
         let foreign = history::foreign_commit(&self.log_store, base.version, &self.vetted_below).await;
         foreign.map_err(|source| self.unavailable("read its entries", source))
+    }
+
+    async fn taken_in(&self, base: &Snapshot) -> Result<Vec<TakenIn>, LogError> {
+        let taken_in = history::taken_in(&self.log_store, base.version).await;
+        taken_in.map_err(|source| self.unavailable("read its entries", source))
     }
 
     async fn last_checkpoint(&self) -> Result<Option<u64>, LogError> {
