@@ -1,7 +1,11 @@
 //! Heavy work away from the threads that serve others: polled on a thread of its own, stopped when nobody waits for it.
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
 use futures::future::{AbortHandle, Aborted, abortable};
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// The work died or was stopped.
 #[derive(Debug, thiserror::Error)]
@@ -13,19 +17,32 @@ pub enum AsideError {
 }
 
 /// Runs work on a blocking thread. Dropped, it is stopped at its next await.
+///
+/// A runtime of a single thread serves nobody else meanwhile: there it runs where it is, so that a simulation decides
+/// the order of everything.
 pub(crate) async fn aside<T, F>(work: F) -> Result<T, AsideError>
 where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
+    let work = AssertUnwindSafe(work).catch_unwind();
+    let runtime = Handle::current();
+    if runtime.runtime_flavor() == RuntimeFlavor::CurrentThread {
+        return work.await.map_err(panicked);
+    }
     let (work, handle) = abortable(work);
     let _stop = StopOnDrop(handle);
-    let runtime = Handle::current();
     match tokio::task::spawn_blocking(move || runtime.block_on(work)).await {
-        Ok(Ok(output)) => Ok(output),
+        Ok(Ok(output)) => output.map_err(panicked),
         Ok(Err(Aborted)) => Err(AsideError::Stopped),
         Err(died) => Err(AsideError::Panicked(died.to_string())),
     }
+}
+
+/// The words of a panic.
+fn panicked(panic: Box<dyn Any + Send>) -> AsideError {
+    let words = panic.downcast_ref::<&str>().map(|words| (*words).to_owned());
+    AsideError::Panicked(words.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".into()))
 }
 
 struct StopOnDrop(AbortHandle);

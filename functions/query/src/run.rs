@@ -32,10 +32,7 @@ use crate::meter::Meter;
 use crate::meters::Outcome;
 use crate::session::{ProjectTables, store_url};
 use crate::sql::{Params, check_reads_only, parse, text_of_json};
-use crate::table::{Freshness, OnMissing, TableParts};
-
-/// Times that a query starts over because objects vanished under it.
-const RESTARTS_MAX: usize = 2;
+use crate::table::{Freshness, OnMissing, TRIES, TableParts};
 
 /// What is asked.
 #[derive(Clone, Debug, Default)]
@@ -127,7 +124,7 @@ fn outcome<T>(answered: &Result<T, QueryError>) -> Outcome {
     }
 }
 
-/// Starts over while objects vanish, at most [`RESTARTS_MAX`] times, and only while no row was handed out.
+/// Starts over while objects vanish, as [`TRIES`] says, and only while no row was handed out.
 async fn attempts(
     app: &Arc<App>,
     query: &Arc<Query>,
@@ -135,12 +132,7 @@ async fn attempts(
     meter: &mut Arc<Meter>,
     sink: &mut Sink,
 ) -> Result<Summary, QueryError> {
-    for restarts in 0..=RESTARTS_MAX {
-        let (freshness, on_missing) = match restarts {
-            0 => (Freshness::Kept, OnMissing::StartOver),
-            RESTARTS_MAX => (Freshness::Fresh, OnMissing::LeaveOut),
-            _ => (Freshness::Fresh, OnMissing::StartOver),
-        };
+    for (restarts, (freshness, on_missing)) in TRIES.into_iter().enumerate() {
         *meter = Arc::new(Meter::new(app.settings.bytes_scanned_max));
         let answered = attempt(app, query, place, meter, freshness, on_missing, sink).await;
         let vanished = answered.is_err() && meter.is_something_missing();
@@ -150,7 +142,7 @@ async fn attempts(
         tracing::info!(project = %query.project, restarts, "an object vanished under a query");
         sink.restart();
     }
-    Err(QueryError::Vanished { table: query.project.to_string(), attempts: RESTARTS_MAX + 1 })
+    Err(QueryError::Vanished { table: query.project.to_string(), attempts: TRIES.len() })
 }
 
 async fn attempt(

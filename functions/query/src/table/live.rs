@@ -35,7 +35,7 @@ pub(crate) fn segment_cache(bytes_max: u64) -> SegmentCache {
 
 /// What to do about a segment that the ledger names and the store does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OnMissing {
+pub enum OnMissing {
     /// It may have been compacted and cleaned up meanwhile: the query starts over.
     StartOver,
     /// It is missing with a fresh ledger too: it is left out with a warning, as a damaged one is.

@@ -15,7 +15,8 @@ mod prune;
 mod source;
 mod view;
 
-pub(crate) use live::{OnMissing, SegmentCache, segment_cache};
+pub use live::OnMissing;
+pub(crate) use live::{SegmentCache, segment_cache};
 pub(crate) use parquet::FileCaches;
 pub(crate) use provider::{Table, TableParts, visible_schema};
-pub(crate) use view::{Freshness, Tables};
+pub use view::{Freshness, TRIES, TableView, Tables};

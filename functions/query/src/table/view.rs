@@ -9,12 +9,20 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use clock::Clock;
-use lake::LogOpener;
+use lake::{DataFile, LogOpener};
 use meta::Ledger;
 use model::{Segment, TableId};
 
 use super::index::Index;
+use super::live::OnMissing;
 use crate::error::QueryError;
+
+/// How a table is read, try after try: when an object vanished under a query it starts over, twice at most.
+pub const TRIES: [(Freshness, OnMissing); 3] = [
+    (Freshness::Kept, OnMissing::StartOver),
+    (Freshness::Fresh, OnMissing::StartOver),
+    (Freshness::Fresh, OnMissing::LeaveOut),
+];
 
 /// Fresh snapshots that are tried before giving up; a second is needed only while compaction cleans up at that very moment.
 const FRESH_SNAPSHOTS_MAX: usize = 3;
@@ -23,16 +31,23 @@ const KEPT_MAX: usize = 1_024;
 
 /// A table at one moment.
 #[derive(Clone, Debug)]
-pub(crate) struct TableView {
-    pub(crate) id: TableId,
+pub struct TableView {
+    pub id: TableId,
     /// None: the table was never created, all there is is live.
     pub(crate) index: Option<Arc<Index>>,
-    pub(crate) live: Vec<Segment>,
+    pub live: Vec<Segment>,
+}
+
+impl TableView {
+    /// The files of its snapshot; empty if the table was never created.
+    pub fn files(&self) -> &[DataFile] {
+        self.index.as_ref().map_or(&[], |index| index.files())
+    }
 }
 
 /// How new a snapshot must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Freshness {
+pub enum Freshness {
     /// As old as the settings allow.
     Kept,
     /// Asked of the store now.
@@ -40,7 +55,7 @@ pub(crate) enum Freshness {
 }
 
 /// The tables of all projects, with their last snapshots.
-pub(crate) struct Tables {
+pub struct Tables {
     logs: Arc<dyn LogOpener>,
     ledger: Ledger,
     clock: Arc<dyn Clock>,
@@ -58,12 +73,12 @@ struct Kept {
 }
 
 impl Tables {
-    pub(crate) fn new(logs: Arc<dyn LogOpener>, ledger: Ledger, clock: Arc<dyn Clock>, age_max: Duration) -> Self {
+    pub fn new(logs: Arc<dyn LogOpener>, ledger: Ledger, clock: Arc<dyn Clock>, age_max: Duration) -> Self {
         Self { logs, ledger, clock, age_max, kept: std::sync::Mutex::default() }
     }
 
     /// The table now, starting from a snapshot of the given freshness.
-    pub(crate) async fn view(&self, id: &TableId, mut freshness: Freshness) -> Result<TableView, QueryError> {
+    pub async fn view(&self, id: &TableId, mut freshness: Freshness) -> Result<TableView, QueryError> {
         for _ in 0..FRESH_SNAPSHOTS_MAX {
             let index = self.index(id, freshness).await?;
             let (committed, voided) =
