@@ -2,8 +2,10 @@
 
 pub mod contract;
 mod items;
+mod log;
 mod queue;
 pub mod telemetry;
 
 pub use items::MemoryItems;
+pub use log::{Entry, ModelLog, ModelLogs, Origin};
 pub use queue::MemoryQueue;
