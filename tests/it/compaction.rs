@@ -5,6 +5,5 @@ mod contents;
 mod exactly_once;
 mod faults;
 mod poison;
-mod stores;
 mod upkeep;
 mod world;

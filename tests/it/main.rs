@@ -1,6 +1,9 @@
 //! One binary for all tests that need more than one crate; one file a topic.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+// Stores that tests can bend.
+mod stores;
+
 // Who may depend on whom.
 mod edges;
 

@@ -20,14 +20,14 @@ use tokio::sync::Notify;
 
 /// Objects are as old as the test's clock says.
 #[derive(Debug)]
-pub(super) struct AgedStore {
+pub(crate) struct AgedStore {
     inner: Arc<dyn ObjectStore>,
     clock: Arc<ManualClock>,
     put_at: Arc<Mutex<HashMap<Path, i64>>>,
 }
 
 impl AgedStore {
-    pub(super) fn new(inner: Arc<dyn ObjectStore>, clock: Arc<ManualClock>) -> Self {
+    pub(crate) fn new(inner: Arc<dyn ObjectStore>, clock: Arc<ManualClock>) -> Self {
         Self { inner, clock, put_at: Arc::default() }
     }
 
@@ -88,14 +88,14 @@ impl ObjectStore for AgedStore {
 
 /// Whether a call changes anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Effect {
+pub(crate) enum Effect {
     Reads,
     Writes,
 }
 
 /// What happens at the chosen call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// It fails and does nothing.
     FailBefore,
     /// It takes effect, and its caller is told that it failed.
@@ -106,7 +106,7 @@ pub(super) enum Fault {
 
 impl Fault {
     /// Those that differ for a call: a read has no effect that could be lost.
-    pub(super) fn of(effect: Effect) -> &'static [Fault] {
+    pub(crate) fn of(effect: Effect) -> &'static [Fault] {
         match effect {
             Effect::Reads => &[Fault::FailBefore],
             Effect::Writes => &[Fault::FailBefore, Fault::LoseReply, Fault::DieAfter],
@@ -125,7 +125,7 @@ enum Bent {
 
 /// Counts every outside call of one worker and bends some of them.
 #[derive(Debug)]
-pub(super) struct Faults {
+pub(crate) struct Faults {
     calls: Mutex<Vec<Effect>>,
     bent: Bent,
     dead: AtomicBool,
@@ -134,17 +134,17 @@ pub(super) struct Faults {
 
 impl Faults {
     /// At call number `at`, counted from 0.
-    pub(super) fn new(at: usize, fault: Fault) -> Arc<Self> {
+    pub(crate) fn new(at: usize, fault: Fault) -> Arc<Self> {
         Self::with(Bent::One(at, fault))
     }
 
     /// None fails.
-    pub(super) fn none() -> Arc<Self> {
+    pub(crate) fn none() -> Arc<Self> {
         Self::with(Bent::One(usize::MAX, Fault::FailBefore))
     }
 
     /// One call in so many.
-    pub(super) fn some(one_in: u64, seed: u64) -> Arc<Self> {
+    pub(crate) fn some(one_in: u64, seed: u64) -> Arc<Self> {
         Self::with(Bent::Some { one_in, drawn: AtomicU64::new(seed) })
     }
 
@@ -168,12 +168,12 @@ impl Faults {
     }
 
     /// Every call so far.
-    pub(super) fn calls(&self) -> Vec<Effect> {
+    pub(crate) fn calls(&self) -> Vec<Effect> {
         self.calls.lock().expect("lock").clone()
     }
 
     /// Runs a worker to its end, or to its death.
-    pub(super) async fn run<F: Future>(&self, worker: F) -> Option<F::Output> {
+    pub(crate) async fn run<F: Future>(&self, worker: F) -> Option<F::Output> {
         tokio::select! {
             output = worker => Some(output),
             () = self.died.notified() => None,
@@ -218,9 +218,9 @@ fn store_error() -> Error {
 
 /// An object store whose calls may fail.
 #[derive(Debug)]
-pub(super) struct FaultyStore {
-    pub(super) inner: Arc<dyn ObjectStore>,
-    pub(super) faults: Arc<Faults>,
+pub(crate) struct FaultyStore {
+    pub(crate) inner: Arc<dyn ObjectStore>,
+    pub(crate) faults: Arc<Faults>,
 }
 
 impl fmt::Display for FaultyStore {
@@ -278,9 +278,9 @@ impl ObjectStore for FaultyStore {
 }
 
 /// A metadata store whose calls may fail.
-pub(super) struct FaultyItems {
-    pub(super) inner: Arc<dyn ItemStore>,
-    pub(super) faults: Arc<Faults>,
+pub(crate) struct FaultyItems {
+    pub(crate) inner: Arc<dyn ItemStore>,
+    pub(crate) faults: Arc<Faults>,
 }
 
 fn items_error() -> StoreError {

@@ -8,8 +8,8 @@ use compact::{DaysAtOnce, Outcome, Pace};
 use lake::{APP_COMPACT, APP_MERGE, Commit, CommitKind, DeltaLogs, LogOpener};
 use objects::Roots;
 
-use super::stores::{Effect, Fault, Faults};
 use super::world::{DAY, MINUTE, NOON, Row, World, exactly_once};
+use crate::stores::{Effect, Fault, Faults};
 
 /// Some rows that a first worker committed, and some that are live.
 async fn half_done() -> (World, Vec<Row>) {

@@ -11,8 +11,8 @@ use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use std::sync::Arc;
 
-use super::stores::{Fault, Faults};
 use super::world::{MINUTE, NOON, World, exactly_once};
+use crate::stores::{Fault, Faults};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_corrupt_segment_is_quarantined_and_the_rest_flows() {

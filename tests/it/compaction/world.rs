@@ -23,7 +23,7 @@ use parquet::arrow::ParquetRecordBatchStreamBuilder;
 use testkit::MemoryItems;
 use url::Url;
 
-use super::stores::{AgedStore, Faults, FaultyItems, FaultyStore};
+use crate::stores::{AgedStore, Faults, FaultyItems, FaultyStore};
 
 /// 2026-11-20T12:00:00Z.
 pub(super) const NOON: Micros = 1_795_176_000_000_000;
