@@ -1,5 +1,7 @@
 //! Every implementation of a door keeps the door's contract: the fakes as well as the real things.
 
+mod logs;
+
 use std::sync::Arc;
 
 use clock::{Clock, ManualClock, SystemClock};
@@ -9,7 +11,7 @@ use meta::{ItemStore, Queue};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use tempfile::TempDir;
-use testkit::contract::{items, objects, queue};
+use testkit::contract::{items, objects, queue, table_log};
 use testkit::{MemoryItems, MemoryQueue};
 
 const NOW: i64 = 1_763_600_000_000_000;
@@ -41,6 +43,14 @@ async fn objects_keep_their_contract(open: impl Fn(&TempDir) -> Arc<dyn ObjectSt
         println!("{name}");
         let folder = TempDir::new().expect("a folder");
         case(objects::World { store: open(&folder), scope: (*name).to_owned() }).await;
+    }
+}
+
+async fn logs_keep_their_contract(world: impl Fn(&TempDir) -> table_log::World) {
+    for (name, case) in table_log::CASES {
+        println!("{name}");
+        let folder = TempDir::new().expect("a folder");
+        case(world(&folder)).await;
     }
 }
 
@@ -79,4 +89,20 @@ async fn objects_in_memory() {
 async fn objects_on_disk() {
     objects_keep_their_contract(|folder| Arc::new(DurableDisk::open(folder.path(), &SystemClock).expect("opened")))
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn model_log() {
+    logs_keep_their_contract(|_| logs::model()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn delta_log_in_memory() {
+    logs_keep_their_contract(|_| logs::delta(Arc::new(InMemory::new()))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn delta_log_on_disk() {
+    let disk = |folder: &TempDir| Arc::new(DurableDisk::open(folder.path(), &SystemClock).expect("opened"));
+    logs_keep_their_contract(|folder| logs::delta(disk(folder))).await;
 }

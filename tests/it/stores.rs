@@ -128,6 +128,7 @@ enum Bent {
 pub(crate) struct Faults {
     calls: Mutex<Vec<Effect>>,
     bent: Bent,
+    loses_reply: AtomicBool,
     dead: AtomicBool,
     died: Notify,
 }
@@ -149,10 +150,24 @@ impl Faults {
     }
 
     fn with(bent: Bent) -> Arc<Self> {
-        Arc::new(Self { calls: Mutex::default(), bent, dead: AtomicBool::new(false), died: Notify::new() })
+        Arc::new(Self {
+            calls: Mutex::default(),
+            bent,
+            loses_reply: AtomicBool::default(),
+            dead: AtomicBool::new(false),
+            died: Notify::new(),
+        })
+    }
+
+    /// Beside that: the next call that changes anything takes effect, and its caller is told that it failed.
+    pub(crate) fn lose_next_reply(&self) {
+        self.loses_reply.store(true, Ordering::SeqCst);
     }
 
     fn fault_at(&self, at: usize, effect: Effect) -> Option<Fault> {
+        if effect == Effect::Writes && self.loses_reply.swap(false, Ordering::SeqCst) {
+            return Some(Fault::LoseReply);
+        }
         match &self.bent {
             Bent::One(chosen, fault) => (at == *chosen).then_some(*fault),
             Bent::Some { one_in, drawn } => {

@@ -4,3 +4,4 @@
 pub mod items;
 pub mod objects;
 pub mod queue;
+pub mod table_log;
