@@ -1,10 +1,12 @@
 //! The contract of [`meta::ItemStore`].
 
+mod together;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use clock::{Clock, ManualClock};
-use futures::future::{BoxFuture, join_all};
+use futures::future::BoxFuture;
 use meta::{
     Attributes, Condition, ITEM_BYTES_MAX, Item, ItemKey, ItemStore, Operation, SortRange, StoreError,
     TRANSACTION_ITEMS_MAX, query_all,
@@ -32,9 +34,12 @@ pub const CASES: &[(&str, Case)] = &[
     ("ranges_order_by_bytes_and_stay_in_their_partition", |w| Box::pin(ranges(w))),
     ("pages_join_to_the_whole", |w| Box::pin(pages(w))),
     ("big_items_page_too", |w| Box::pin(big_pages(w))),
-    ("one_of_many_creators_wins", |w| Box::pin(one_winner(w))),
-    ("counting_by_version_loses_nothing", |w| Box::pin(counting(w))),
-    ("transfers_between_items_keep_the_sum", |w| Box::pin(transfers(w))),
+    ("one_of_many_creators_wins", |w| Box::pin(together::one_winner(w))),
+    ("of_rival_transactions_one_wins_whole", |w| Box::pin(together::rivals(w))),
+    ("counting_by_version_loses_nothing", |w| Box::pin(together::counting(w))),
+    ("transfers_between_items_keep_the_sum", |w| Box::pin(together::transfers(w))),
+    ("every_read_sees_what_was_answered_before_it", |w| Box::pin(together::strong_reads(w))),
+    ("pages_under_writers_hold_what_stood_throughout", |w| Box::pin(together::pages_under_writers(w))),
 ];
 
 impl World {
@@ -309,75 +314,4 @@ async fn big_pages(w: World) {
         w.write(w.put(&n.to_string(), json!({"a": text}))).await;
     }
     assert_eq!(w.sorts(SortRange::All).await, ["0", "1", "2", "3", "4", "5", "6", "7"]);
-}
-
-async fn one_winner(w: World) {
-    let tries = (0..32).map(|n| {
-        let w = w.clone();
-        tokio::spawn(async move { w.store.write(w.put("one", json!({"n": n})).when(Condition::Absent)).await })
-    });
-    let results: Vec<_> = join_all(tries).await.into_iter().map(|result| result.expect("no panic")).collect();
-    let winners: Vec<_> = results.iter().enumerate().filter(|(_, result)| result.is_ok()).collect();
-    assert_eq!(winners.len(), 1, "{results:?}");
-    assert_eq!(w.get("one").await.expect("there").attributes["n"], json!(winners[0].0));
-    for result in results.into_iter().filter(Result::is_err) {
-        assert_eq!(failed_at(result), [0]);
-    }
-}
-
-async fn counting(w: World) {
-    w.write(w.put("count", json!({"n": 0}))).await;
-    let count_up = async |w: &World| {
-        loop {
-            let item = w.get("count").await.expect("there");
-            let n = item.attributes["n"].as_i64().expect("a number");
-            let put = w.put("count", json!({"n": n + 1})).when(Condition::Version(item.version));
-            match w.store.write(put).await {
-                Ok(version) => return assert_eq!(version, item.version + 1),
-                Err(error) => assert!(error.is_condition(), "{error}"),
-            }
-        }
-    };
-    let counters = (0..8).map(|_| {
-        let w = w.clone();
-        tokio::spawn(async move {
-            for _ in 0..10 {
-                count_up(&w).await;
-            }
-        })
-    });
-    assert!(join_all(counters).await.into_iter().all(|result| result.is_ok()));
-    assert_eq!(w.get("count").await.expect("there").attributes["n"], json!(80));
-}
-
-async fn transfers(w: World) {
-    const ACCOUNTS: i64 = 4;
-    for n in 0..ACCOUNTS {
-        w.write(w.put(&n.to_string(), json!({"n": 100}))).await;
-    }
-    let transfer = async |w: &World, from: i64, to: i64| {
-        let (from, to) = (from.to_string(), to.to_string());
-        let (a, b) = (w.get(&from).await.expect("there"), w.get(&to).await.expect("there"));
-        let moved = |item: &Item, by: i64| {
-            let n = item.attributes["n"].as_i64().expect("a number") + by;
-            w.put(&item.key.sort, json!({"n": n})).when(Condition::Version(item.version))
-        };
-        match w.store.transact(vec![moved(&a, -1), moved(&b, 1)]).await {
-            Ok(()) => {}
-            Err(error) => assert!(error.is_condition(), "{error}"),
-        }
-    };
-    let tellers = (0..8).map(|n| {
-        let w = w.clone();
-        tokio::spawn(async move {
-            for turn in 0..20 {
-                transfer(&w, (n + turn) % ACCOUNTS, (n + turn + 1 + turn % 2) % ACCOUNTS).await;
-            }
-        })
-    });
-    assert!(join_all(tellers).await.into_iter().all(|result| result.is_ok()));
-    let items = query_all(w.store.as_ref(), &w.key("-").partition, &SortRange::All).await.expect("query");
-    let sum: i64 = items.iter().map(|item| item.attributes["n"].as_i64().expect("a number")).sum();
-    assert_eq!(sum, 100 * ACCOUNTS);
-    assert!(items.iter().any(|item| item.version > 1), "some transfer took place");
 }

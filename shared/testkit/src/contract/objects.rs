@@ -1,11 +1,13 @@
 //! What the write path needs of an object store: create-only PUTs with one winner, whole objects, honest listings.
 
+use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::{BoxFuture, join_all};
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
-use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
 /// A store to try. Cases use paths below `scope`, so one bucket can serve them all.
 #[derive(Clone)]
@@ -25,6 +27,10 @@ pub const CASES: &[(&str, Case)] = &[
     ("ranges_are_read_exactly", |w| Box::pin(ranges(w))),
     ("an_upload_shows_when_it_is_complete", |w| Box::pin(uploads(w))),
     ("names_come_back_as_they_were_put", |w| Box::pin(names(w))),
+    ("what_was_answered_is_listed_and_read_at_once", |w| Box::pin(seen_at_once(w))),
+    ("a_long_listing_is_whole", |w| Box::pin(long_listing(w))),
+    ("a_reader_sees_one_object_or_the_other", |w| Box::pin(whole_objects(w))),
+    ("an_object_written_anew_is_told_from_the_one_before", |w| Box::pin(told_apart(w))),
 ];
 
 impl World {
@@ -174,4 +180,71 @@ async fn names(w: World) {
     let mut sorted = names.map(|name| w.short(&w.path(name)));
     sorted.sort();
     assert_eq!(w.list("").await, sorted);
+}
+
+async fn seen_at_once(w: World) {
+    for n in 0..10 {
+        let name = format!("t/{n}");
+        w.create(&name, name.clone()).await.expect("created");
+        let listed: Vec<ObjectMeta> = w.store.list(Some(&w.path("t"))).try_collect().await.expect("list");
+        assert_eq!(listed.len(), n + 1);
+        let listed = listed.into_iter().find(|meta| meta.location == w.path(&name)).expect("listed");
+        let head = w.store.head(&w.path(&name)).await.expect("head");
+        assert_eq!((listed.size, listed.last_modified), (head.size, head.last_modified));
+        assert_eq!(head.size, name.len() as u64);
+        let folder = w.store.list_with_delimiter(Some(&w.path("t"))).await.expect("list");
+        assert_eq!(folder.objects.len(), n + 1);
+        assert_eq!(w.text(&name).await, name);
+    }
+    for n in 0..10 {
+        w.store.delete(&w.path(&format!("t/{n}"))).await.expect("deleted");
+        assert_eq!(w.list("t").await.len(), 9 - n, "what was deleted is gone at once");
+    }
+}
+
+/// More than the 1,000 names that a page of S3 holds.
+async fn long_listing(w: World) {
+    const NAMES: usize = 1_101;
+    const AT_ONCE: usize = 32;
+    let expected: Vec<String> = (0..NAMES).map(|n| format!("t/{n:04}")).collect();
+    futures::stream::iter(&expected).for_each_concurrent(AT_ONCE, |name| w.put(name, "x")).await;
+    assert_eq!(w.list("t").await, expected);
+    let folder = w.store.list_with_delimiter(Some(&w.path("t"))).await.expect("list");
+    assert_eq!(folder.objects.len(), NAMES);
+}
+
+async fn whole_objects(w: World) {
+    const BYTES: usize = 300_000;
+    w.put("a", &"0".repeat(BYTES)).await;
+    let done = Arc::new(AtomicBool::new(false));
+    let readers = (0..3).map(|_| {
+        let (w, done) = (w.clone(), Arc::clone(&done));
+        tokio::spawn(async move {
+            while !done.load(Ordering::SeqCst) {
+                let text = w.text("a").await;
+                assert_eq!(text.len() % BYTES, 0);
+                assert!(text.bytes().all(|byte| byte == text.as_bytes()[0]), "parts of two objects");
+            }
+        })
+    });
+    let readers: Vec<_> = readers.collect();
+    for n in 1..30 {
+        w.put("a", &(n % 10).to_string().repeat(BYTES * (1 + n % 3))).await;
+    }
+    done.store(true, Ordering::SeqCst);
+    assert!(join_all(readers).await.into_iter().all(|result| result.is_ok()));
+}
+
+/// By its tag, time or size. A log entry of the same name and length may be another after a restore.
+async fn told_apart(w: World) {
+    let mut seen = HashSet::new();
+    for n in 0..20 {
+        w.create("log/1.json", format!("{n:02}")).await.expect("created");
+        let head = w.store.head(&w.path("log/1.json")).await.expect("head");
+        let again = w.store.head(&w.path("log/1.json")).await.expect("head");
+        let stamp = |meta: ObjectMeta| (meta.e_tag, meta.last_modified, meta.size);
+        assert_eq!(stamp(head.clone()), stamp(again));
+        assert!(seen.insert(stamp(head)), "object {n} looks like one before it");
+        w.store.delete(&w.path("log/1.json")).await.expect("deleted");
+    }
 }

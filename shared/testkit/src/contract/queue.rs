@@ -24,6 +24,10 @@ pub const CASES: &[(&str, Case)] = &[
     ("hiding_is_prolonged_and_ended_from_now_on", |w| Box::pin(extended(w))),
     ("stale_receipts_are_no_error", |w| Box::pin(stale(w))),
     ("no_more_than_asked_for", |w| Box::pin(at_most(w))),
+    ("a_message_comes_again_until_it_is_deleted_and_is_counted", |w| Box::pin(counted(w))),
+    ("each_message_is_hidden_on_its_own", |w| Box::pin(hidden_alone(w))),
+    ("a_late_delete_counts_if_nobody_received_it_since", |w| Box::pin(late_delete(w))),
+    ("a_long_queue_is_received_to_its_end", |w| Box::pin(long(w))),
 ];
 
 /// What our own queues give beyond that.
@@ -116,6 +120,63 @@ async fn at_most(w: World) {
     assert!(some.len() <= 2);
     let bodies: HashSet<_> = some.iter().chain(&rest).map(|message| message.body.as_str()).collect();
     assert_eq!(bodies, HashSet::from(["a", "b", "c"]));
+}
+
+async fn counted(w: World) {
+    w.send(&["a"]).await;
+    for receives in 1..=6 {
+        let message = w.receive(10).await.remove(0);
+        assert_eq!((message.body.as_str(), message.receives), ("a", receives));
+        w.pass(VISIBILITY).await;
+    }
+    let last = w.receive(10).await.remove(0);
+    w.queue.delete(&last.receipt).await.expect("delete");
+    w.pass(VISIBILITY).await;
+    assert_eq!(w.receive(10).await, []);
+    w.send(&["a"]).await;
+    assert_eq!(w.receive(10).await.remove(0).receives, 1, "the same body, sent again, is another message");
+}
+
+async fn hidden_alone(w: World) {
+    w.send(&["a"]).await;
+    let first = w.receive(10).await.remove(0);
+    w.send(&["b"]).await;
+    w.pass(VISIBILITY / 2).await;
+    let second = w.receive(10).await.remove(0);
+    assert_eq!((first.body.as_str(), second.body.as_str()), ("a", "b"));
+    w.pass(VISIBILITY / 2).await;
+    assert_eq!(w.bodies().await, ["a"], "the other one is hidden for longer");
+    w.queue.delete(&second.receipt).await.expect("delete");
+    w.pass(VISIBILITY).await;
+    assert_eq!(w.bodies().await, ["a"], "deleting one leaves the other");
+}
+
+async fn late_delete(w: World) {
+    w.send(&["a"]).await;
+    let message = w.receive(10).await.remove(0);
+    w.pass(VISIBILITY * 2).await;
+    w.queue.delete(&message.receipt).await.expect("delete");
+    assert_eq!(w.receive(10).await, []);
+}
+
+async fn long(w: World) {
+    const MESSAGES: usize = 137;
+    let bodies: Vec<String> = (0..MESSAGES).map(|n| n.to_string()).collect();
+    w.queue.send(&bodies).await.expect("send");
+    let mut found = HashSet::new();
+    // A queue may give fewer than asked for.
+    for _ in 0..10 * MESSAGES {
+        for message in w.receive(10).await {
+            w.queue.delete(&message.receipt).await.expect("delete");
+            found.insert(message.body);
+        }
+        if found.len() == MESSAGES {
+            break;
+        }
+    }
+    assert_eq!(found, bodies.into_iter().collect());
+    w.pass(VISIBILITY).await;
+    assert_eq!(w.receive(10).await, []);
 }
 
 async fn coalesced(w: World) {
