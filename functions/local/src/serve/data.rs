@@ -19,6 +19,9 @@ use object_store::ObjectStore;
 use objects::{ProbeError, Roots, probe_create_only};
 use url::Url;
 
+/// What is put between everything and the objects on the disk: nothing here, delays and failures in tests.
+pub type ObjectsLayer = Arc<dyn Fn(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> + Send + Sync>;
+
 /// An open data folder. A second process that opens it is turned away.
 pub struct DataFolder {
     pub path: PathBuf,
@@ -62,7 +65,7 @@ pub enum DataError {
 
 impl DataFolder {
     /// Makes what is missing, takes the folder for this process, and proves that its disk honours create-only PUTs.
-    pub async fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, DataError> {
+    pub async fn open(path: &Path, clock: Arc<dyn Clock>, layer: &ObjectsLayer) -> Result<Self, DataError> {
         let path = make(path)?;
         let ids: Arc<dyn Ids> = Arc::new(RandomIds);
         let open = |name: &str| path.join(name);
@@ -73,7 +76,7 @@ impl DataFolder {
         let objects = open("objects");
         let disk = DurableDisk::open(&objects, clock.as_ref())
             .map_err(|source| DataError::Objects { path: objects.clone(), source })?;
-        let base: Arc<dyn ObjectStore> = Arc::new(disk);
+        let base = layer(Arc::new(disk));
         probe_create_only(&base, ids.as_ref())
             .await
             .map_err(|source| DataError::Probe { path: objects.clone(), source })?;

@@ -17,7 +17,7 @@ mod welcome;
 
 pub use background::Rhythm;
 pub use credentials::Credentials;
-pub use data::{DataError, DataFolder};
+pub use data::{DataError, DataFolder, ObjectsLayer};
 pub use server::{ServeConfig, ServeError, Server};
 
 use crate::cli::ServeArgs;

@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 
 use super::background::{Background, Rhythm};
 use super::credentials::{self, Credentials, CredentialsError};
-use super::data::{DataError, DataFolder};
+use super::data::{DataError, DataFolder, ObjectsLayer};
 use super::health::{self, Stores};
 use super::listen::{ListenError, bind};
 use super::operate::{self, Operate};
@@ -42,6 +42,7 @@ pub struct ServeConfig {
     pub compact: compact::Settings,
     pub query: query::Settings,
     pub rhythm: Rhythm,
+    pub objects_layer: ObjectsLayer,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -56,6 +57,7 @@ impl ServeConfig {
             compact: compact::Settings::default(),
             query: query::Settings::new(data.join("spill")),
             rhythm: Rhythm::default(),
+            objects_layer: Arc::new(|disk| disk),
             clock: Arc::new(SystemClock),
             data,
         }
@@ -104,7 +106,7 @@ impl Server {
     pub async fn start(config: ServeConfig) -> Result<Self, ServeError> {
         let otlp_port = bind(config.otlp_listen, "--otlp-listen").await?;
         let api_port = bind(config.listen, "--listen").await?;
-        let folder = DataFolder::open(&config.data, Arc::clone(&config.clock)).await?;
+        let folder = DataFolder::open(&config.data, Arc::clone(&config.clock), &config.objects_layer).await?;
         let doors = Doors::open(&folder);
         let (otlp_url, api_url) = (url_of(&otlp_port, config.otlp_listen), url_of(&api_port, config.listen));
         let kept = folder.credentials();
