@@ -5,7 +5,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/plimsoll/target
 PLIMSOLL := $(CARGO_TARGET_DIR)/debug/plimsoll
 BUILD := cargo build --workspace --lib --bins
 
-.PHONY: run demo build test bench check
+.PHONY: run demo build test bench soak check
 
 run: build ## serve everything on 127.0.0.1, data in ~/.plimsoll
 	@exec $(PLIMSOLL) serve $(ARGS)
@@ -21,6 +21,9 @@ test: build ## all tests; installs what they need under ~/.cache/plimsoll
 
 bench: ## measure; prints a table
 	@tests/bench
+
+soak: ## MINUTES=n of load through kills, full and slow disks; nothing may be lost or doubled
+	@tests/soak/run
 
 check: ## formatting and lints; in a target folder of its own, since lints build other artefacts
 	cargo fmt --all --check

@@ -19,6 +19,7 @@ mod quota;
 // OTLP in: what a correct receiver does, and what a kill leaves behind.
 mod kill;
 mod otlp_rules;
+mod soak;
 mod start;
 
 // Real clients.

@@ -37,7 +37,12 @@ impl Reply {
 
 impl Client {
     pub fn new(keys: Credentials) -> Self {
-        let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(60)));
+        Self::patient_for(Duration::from_secs(60), keys)
+    }
+
+    /// One that hangs up when there is no whole answer within `patience`.
+    pub fn patient_for(patience: Duration, keys: Credentials) -> Self {
+        let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(patience));
         Self { agent: config.build().into(), keys }
     }
 

@@ -3,8 +3,10 @@
 mod binary;
 mod client;
 pub mod delta;
+pub mod disk;
 pub mod programs;
 pub mod shop;
+pub mod soak;
 pub mod tables;
 mod world;
 
