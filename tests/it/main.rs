@@ -7,6 +7,9 @@ mod stores;
 // Who may depend on whom.
 mod edges;
 
+// The switches of the mutation tests.
+mod safeguards;
+
 // Doors: every implementation keeps the contract of its trait.
 mod contracts;
 

@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
 use futures::future::{AbortHandle, Aborted, abortable};
+use model::safeguard::carried;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// The work died or was stopped.
@@ -30,7 +31,7 @@ where
     if runtime.runtime_flavor() == RuntimeFlavor::CurrentThread {
         return work.await.map_err(panicked);
     }
-    let (work, handle) = abortable(work);
+    let (work, handle) = abortable(carried(work));
     let _stop = StopOnDrop(handle);
     match tokio::task::spawn_blocking(move || runtime.block_on(work)).await {
         Ok(Ok(output)) => output.map_err(panicked),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use meta::Trigger;
+use model::safeguard::{Safeguard, holds};
 use model::{DueRule, Micros, TableId};
 
 use crate::pass::{self, Done, Pass};
@@ -36,7 +37,8 @@ impl Outcome {
     /// True if the message should come again. Everything else is also found by the sweeper; a busy table must not come
     /// again, or five receptions put its message aside for good.
     pub fn is_retry(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::HandBack { .. })
+        let comes_again = matches!(self, Self::Busy { .. }) && !holds(Safeguard::BusyDropsTrigger);
+        matches!(self, Self::Unavailable { .. } | Self::HandBack { .. }) || comes_again
     }
 }
 

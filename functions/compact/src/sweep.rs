@@ -7,6 +7,7 @@ use std::future::ready;
 
 use futures::StreamExt;
 use meta::ledger::Due;
+use model::safeguard::{Safeguard, holds};
 use model::{Micros, TableId};
 
 use crate::handle::{self, Outcome};
@@ -59,6 +60,12 @@ async fn settle(app: &App, due: &Due, seen_at: Micros) -> Result<Settled, PassEr
     // What this read does not find was recorded after it, and its producer puts `due` after that: another token.
     let view = app.ledger.read(&due.table).await?;
     let nothing_left = view.live.is_empty() && view.batches.is_empty();
-    let gone = nothing_left && app.ledger.settle_due(due, seen_at).await?;
+    let (due, seen_at) = if holds(Safeguard::DueSeenBeforeRead) {
+        (due.clone(), seen_at)
+    } else {
+        let late = app.ledger.due_of(&due.table).await?;
+        (late.unwrap_or_else(|| due.clone()), app.clock.now())
+    };
+    let gone = nothing_left && app.ledger.settle_due(&due, seen_at).await?;
     Ok(if gone { Settled::Gone } else { Settled::Stays })
 }

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use model::TableId;
+use model::safeguard::{Safeguard, holds};
 
 /// A `due` item put less than this ago need not be put again.
 const DUE_FRESH: Duration = Duration::from_secs(60);
@@ -27,7 +28,9 @@ struct Last {
 
 impl Announced {
     pub(crate) fn due_is_stale(&self, table: &TableId, now: Duration) -> bool {
-        self.with(table, |last| last.due.is_none_or(|at| now.saturating_sub(at) >= DUE_FRESH))
+        self.with(table, |last| {
+            last.due.is_none_or(|at| now.saturating_sub(at) >= DUE_FRESH && holds(Safeguard::DuePutAgain))
+        })
     }
 
     /// To be called only after the put succeeded, with the time from before it.

@@ -7,6 +7,7 @@ use axum::response::Response;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use meta::keys::Caller;
+use model::safeguard::carried;
 use model::{ProjectId, Scope, Signal, TableId};
 use otlp::answer::{self, PartialSuccess};
 use otlp::{ContentType, Encoding};
@@ -25,7 +26,7 @@ pub(crate) async fn export(app: Arc<App>, signal: Signal, request: Request<Body>
         Ok(content_type) => {
             // A task of its own: a client that hangs up does not stop a landing half way, and a panic is a refusal.
             let app = Arc::clone(&app);
-            let task = tokio::spawn(async move { accept(&app, signal, content_type, request).await });
+            let task = tokio::spawn(carried(async move { accept(&app, signal, content_type, request).await }));
             task.await.unwrap_or(Err((None, Refusal::Crashed)))
         }
         Err(refusal) => Err((None, refusal)),

@@ -8,6 +8,7 @@ use arrow_array::RecordBatch;
 use bytes::Bytes;
 use meta::ledger::Recorded;
 use meta::{StoreError, Trigger};
+use model::safeguard::{Safeguard, holds};
 use model::{BodyHash, Micros, Segment, SegmentId, TableId};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
@@ -89,8 +90,16 @@ pub(crate) async fn land(app: &App, table: &TableId, bodies: Vec<Prepared>) -> R
     let mut outcome = vec![Landed::Recorded; bodies.len()];
     // Places of the bodies that are not known to be duplicates.
     let mut fresh: Vec<usize> = (0..bodies.len()).collect();
+    if !holds(Safeguard::DuePutAfterLive) {
+        announce(app, table).await?;
+    }
+    #[cfg(debug_assertions)]
+    let mut changes = crate::broken::Changes::default();
     while !fresh.is_empty() {
-        let segment = write_segment(app, table, fresh.iter().map(|&at| &bodies[at]).collect()).await?;
+        let group = Group::new(app, fresh.iter().map(|&at| &bodies[at]).collect());
+        #[cfg(debug_assertions)]
+        let group = changes.applied_to(group, &bodies);
+        let segment = write_segment(app, table, group).await?;
         match record(app, table, &segment).await? {
             Recorded::Live => break,
             Recorded::Duplicates(places) => {
@@ -100,9 +109,32 @@ pub(crate) async fn land(app: &App, table: &TableId, bodies: Vec<Prepared>) -> R
                 fresh.retain(|&at| outcome[at] == Landed::Recorded);
             }
         }
+        #[cfg(debug_assertions)]
+        if changes.end_here(app, table, &segment.segment).await {
+            break;
+        }
     }
-    announce(app, table).await?;
+    let is_announced = holds(Safeguard::DuePutForDuplicates) || outcome.contains(&Landed::Recorded);
+    if is_announced && holds(Safeguard::DuePutAfterLive) {
+        announce(app, table).await?;
+    }
     Ok(outcome)
+}
+
+/// The bodies of one segment, and its name.
+pub(crate) struct Group<'a> {
+    pub(crate) id: SegmentId,
+    /// Of the bodies, in their order.
+    pub(crate) hashes: Vec<BodyHash>,
+    pub(crate) bodies: Vec<&'a Prepared>,
+}
+
+impl<'a> Group<'a> {
+    /// Of at least one body; the name is fresh.
+    fn new(app: &App, bodies: Vec<&'a Prepared>) -> Self {
+        let hashes: Vec<BodyHash> = bodies.iter().map(|b| b.hash).collect();
+        Self { id: SegmentId::new(&hashes[0], &app.ids.fresh()), hashes, bodies }
+    }
 }
 
 /// A segment that is durable and not yet recorded.
@@ -113,11 +145,10 @@ struct Written {
     began: Duration,
 }
 
-async fn write_segment(app: &App, table: &TableId, bodies: Vec<&Prepared>) -> Result<Written, LandError> {
+async fn write_segment(app: &App, table: &TableId, group: Group<'_>) -> Result<Written, LandError> {
+    let Group { id, hashes, bodies } = group;
     let began = app.clock.uptime();
     let now = app.clock.now();
-    let hashes: Vec<BodyHash> = bodies.iter().map(|b| b.hash).collect();
-    let id = SegmentId::new(&hashes[0], &app.ids.fresh());
     let rows = bodies.iter().map(|b| b.batch.num_rows() as u64).sum();
     let time_min = bodies.iter().map(|b| b.time_min).min().unwrap_or(now);
     let time_max = bodies.iter().map(|b| b.time_max).max().unwrap_or(now);
@@ -172,7 +203,7 @@ async fn put(app: &App, table: &TableId, key: &Path, bytes: Bytes) -> Result<(),
 async fn record(app: &App, table: &TableId, written: &Written) -> Result<Recorded, LandError> {
     let mut patience = Patience::new();
     loop {
-        if app.clock.uptime().saturating_sub(written.began) >= RECORD_WITHIN {
+        if app.clock.uptime().saturating_sub(written.began) >= RECORD_WITHIN && holds(Safeguard::RecordedInTime) {
             return Err(LandError::TooLate { segment: written.segment.id.clone() });
         }
         match app.ledger.record(table, &written.segment, &written.bodies).await {

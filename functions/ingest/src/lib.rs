@@ -12,6 +12,8 @@
 mod announced;
 mod app;
 mod body;
+#[cfg(debug_assertions)]
+mod broken;
 mod export;
 mod group;
 mod land;

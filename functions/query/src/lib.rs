@@ -33,4 +33,4 @@ pub use meters::Meters;
 pub use run::{SqlRequest, run};
 pub use settings::{LateMaterialisation, Settings};
 pub use sql::Params;
-pub use table::{Freshness, OnMissing, TRIES, TableView, Tables};
+pub use table::{Freshness, OnMissing, TableView, Tables, tries};

@@ -32,7 +32,7 @@ use crate::meter::Meter;
 use crate::meters::Outcome;
 use crate::session::{ProjectTables, store_url};
 use crate::sql::{Params, check_reads_only, parse, text_of_json};
-use crate::table::{Freshness, OnMissing, TRIES, TableParts};
+use crate::table::{Freshness, OnMissing, TableParts, tries};
 
 /// What is asked.
 #[derive(Clone, Debug, Default)]
@@ -124,7 +124,7 @@ fn outcome<T>(answered: &Result<T, QueryError>) -> Outcome {
     }
 }
 
-/// Starts over while objects vanish, as [`TRIES`] says, and only while no row was handed out.
+/// Starts over while objects vanish, as [`tries`] says, and only while no row was handed out.
 async fn attempts(
     app: &Arc<App>,
     query: &Arc<Query>,
@@ -132,7 +132,7 @@ async fn attempts(
     meter: &mut Arc<Meter>,
     sink: &mut Sink,
 ) -> Result<Summary, QueryError> {
-    for (restarts, (freshness, on_missing)) in TRIES.into_iter().enumerate() {
+    for (restarts, &(freshness, on_missing)) in tries().iter().enumerate() {
         *meter = Arc::new(Meter::new(app.settings.bytes_scanned_max));
         let answered = attempt(app, query, place, meter, freshness, on_missing, sink).await;
         let vanished = answered.is_err() && meter.is_something_missing();
@@ -142,7 +142,7 @@ async fn attempts(
         tracing::info!(project = %query.project, restarts, "an object vanished under a query");
         sink.restart();
     }
-    Err(QueryError::Vanished { table: query.project.to_string(), attempts: TRIES.len() })
+    Err(QueryError::Vanished { table: query.project.to_string(), attempts: tries().len() })
 }
 
 async fn attempt(

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use model::safeguard::carried;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
@@ -32,7 +33,7 @@ impl Workers {
         F::Output: Send + 'static,
     {
         let runtime = self.runtime.as_ref().expect("taken when dropped only");
-        Working { task: runtime.spawn(work) }
+        Working { task: runtime.spawn(carried(work)) }
     }
 }
 

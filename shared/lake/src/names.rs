@@ -7,7 +7,9 @@
 
 use std::collections::BTreeMap;
 
+use clock::Ids;
 use model::TableName;
+use model::safeguard::{Safeguard, holds};
 
 const ENDING: &str = ".parquet";
 
@@ -32,8 +34,14 @@ impl FileName {
             FileName::Part { seq, fence, fresh } => ("part", seq, fence, fresh),
             FileName::Merge { merge, fence, fresh } => ("merge", merge, fence, fresh),
         };
+        let fence = if holds(Safeguard::FenceInFileNames) { *fence } else { 0 };
         path.push_str(&format!("{kind}-{number:020}-{fence}-{fresh}{ENDING}"));
         path
+    }
+
+    /// What makes the name of the `nth` file of an attempt its own.
+    pub fn fresh(ids: &dyn Ids, nth: usize) -> String {
+        if holds(Safeguard::FreshIdInFileNames) { ids.fresh() } else { nth.to_string() }
     }
 
     /// What a path below the table's root names; none if the name is not of ours.

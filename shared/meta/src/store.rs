@@ -5,6 +5,7 @@
 
 use async_trait::async_trait;
 use model::Micros;
+use model::safeguard::{Safeguard, holds};
 use serde_json::{Map, Value};
 
 /// Attributes of an item: a JSON object. Numbers are integers within i64, or doubles.
@@ -79,6 +80,12 @@ impl Operation {
             }
         }
         self
+    }
+
+    /// Adds a condition that is a safeguard of its own.
+    #[must_use]
+    pub fn when_safe(self, safeguard: Safeguard, condition: Condition) -> Self {
+        if holds(safeguard) { self.when(condition) } else { self }
     }
 
     /// Sets the expiry of a put; of no effect on others.

@@ -1,10 +1,12 @@
 //! What Plimsoll talks about: projects, tables, segments, settings, and the pure decisions over them.
 //!
-//! No I/O, no async, no clock: every function here answers from its arguments alone.
+//! No I/O, no async, no clock: every function here answers from its arguments alone. The one exception is the switch in
+//! [`safeguard`], which only a test can set.
 
 mod choice;
 mod hash;
 mod project;
+pub mod safeguard;
 mod scope;
 mod segment;
 mod settings;
@@ -15,6 +17,7 @@ mod time;
 pub use choice::{DueRule, choose_within};
 pub use hash::{BodyHash, InvalidHash};
 pub use project::{InvalidProjectId, ProjectId};
+pub use safeguard::Safeguard;
 pub use scope::{InvalidScope, Scope, Scopes};
 pub use segment::{Segment, SegmentId};
 pub use settings::ProjectSettings;

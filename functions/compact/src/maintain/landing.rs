@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use futures::TryStreamExt;
+use model::safeguard::{Safeguard, holds};
 use model::{MICROS_PER_HOUR, Micros, SegmentId, TableId};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -22,6 +23,7 @@ pub(super) async fn clean(
     let store = app.root(table).store;
     let now = store_time::now(store.as_ref(), app.ids.as_ref()).await?;
     let kept = Micros::try_from(app.settings.landing_kept.as_micros()).unwrap_or(Micros::MAX);
+    let named_before = if holds(Safeguard::LandingNamesReadLast) { None } else { Some(named(app, table).await?) };
     let prefix = landing_prefix(table.table);
     let listed = list(store.as_ref(), &prefix, now - kept, app.settings.deletes_max);
     let old = held.while_renewing(listed).await??;
@@ -29,11 +31,18 @@ pub(super) async fn clean(
         return Ok(());
     }
     // After the listing: what is named now was named by then, or is younger.
-    let named = named(app, table).await?;
-    for (key, segment) in old.into_iter().filter(|(_, segment)| !named.contains(segment)) {
+    let named = match named_before {
+        None => named(app, table).await?,
+        Some(before) => before,
+    };
+    let is_named = |segment: &SegmentId| named.contains(segment) && holds(Safeguard::LandingKeptWhileNamed);
+    for (key, segment) in old.into_iter().filter(|(_, segment)| !is_named(segment)) {
         match store.delete(&key).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => did.landing_objects_deleted += 1,
-            Err(error) => tracing::warn!(%table, %segment, %error, "a landing object was not deleted"),
+            Err(error) if holds(Safeguard::FailedDeleteBlocksNothing) => {
+                tracing::warn!(%table, %segment, %error, "a landing object was not deleted");
+            }
+            Err(source) => return Err(PassError::Store { act: "delete a landing object", source }),
         }
     }
     app.counters.add(Counter::LandingObjectsDeleted, did.landing_objects_deleted as u64);

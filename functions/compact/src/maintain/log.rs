@@ -1,6 +1,7 @@
 //! The log's own upkeep, out of band: a checkpoint every so many commits, and old entries deleted below one that was read
 //! back.
 
+use model::safeguard::{Safeguard, holds};
 use model::{Micros, TableId};
 
 use super::{Maintained, store_time};
@@ -17,6 +18,7 @@ pub(super) async fn keep_up(
     did.checkpoint = held.while_renewing(checkpoint(app, table, snapshot.version)).await??;
     let now = store_time::now(app.root(table).store.as_ref(), app.ids.as_ref()).await?;
     let kept = Micros::try_from(app.settings.log_kept.as_micros()).unwrap_or(Micros::MAX);
+    let kept = if holds(Safeguard::LogKeptTwoWindows) { kept } else { 0 };
     let log = app.log(table);
     did.log_entries_deleted = held.while_renewing(log.clean_log(now - kept)).await??;
     app.counters.add(Counter::LogEntriesDeleted, did.log_entries_deleted as u64);

@@ -7,6 +7,7 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
 use clock::{Clock, Ids};
 use lake::{APP_MERGE, Commit, CommitKind, FileName, FileWriter, LogError, NewFile, Snapshot};
+use model::safeguard::{Safeguard, holds};
 use model::{Micros, TableId, TableName};
 use object_store::ObjectStore;
 
@@ -72,16 +73,19 @@ async fn merge(
     }
     let (n_in, n_out) = (remove.len(), add.len());
     let outputs: HashSet<String> = add.iter().map(|file| file.path.clone()).collect();
+    let version = holds(Safeguard::MergeCarriesTxn).then_some((APP_MERGE, snapshot.merged + 1));
     let commit = Commit {
         add,
         remove,
-        transactions: vec![(APP_MERGE, snapshot.merged + 1)],
+        transactions: version.into_iter().collect(),
         at: app.clock.now(),
         kind: CommitKind::Merge,
         ..Commit::default()
     };
     let log = app.log(table);
-    let said = log.commit(snapshot, commit).await;
+    #[cfg(debug_assertions)]
+    let (snapshot, commit) = &pass::broken::merge_on_newest(log.as_ref(), snapshot, commit).await?;
+    let said = log.commit(snapshot, commit.clone()).await;
     let fresh = log.snapshot().await?.ok_or(PassError::NoTable)?;
     let stands = fresh.files.iter().any(|file| outputs.contains(&file.path));
     match said {
@@ -174,7 +178,8 @@ impl Outputs {
     fn file(&mut self) -> Result<&mut FileWriter, PassError> {
         if self.writing.is_none() {
             let Work { merge, fence, table, .. } = self.work;
-            let path = FileName::Merge { merge, fence, fresh: self.work.ids.fresh() }.path(table, &self.partition);
+            let fresh = FileName::fresh(self.work.ids.as_ref(), self.files.len());
+            let path = FileName::Merge { merge, fence, fresh }.path(table, &self.partition);
             let file = FileWriter::create(&self.work.store, table, path, self.partition.clone())?;
             self.writing = Some(file);
         }

@@ -14,6 +14,7 @@ mod store_time;
 mod vacuum;
 
 use lake::ForeignCommit;
+use model::safeguard::{Safeguard, holds};
 use model::{Micros, TableId};
 
 use crate::handle::chain;
@@ -112,7 +113,7 @@ async fn keep_up(
     }
     let retired = retention::retire(app, table, held, days, did).await;
     note(app, table, did, "retention", retired)?;
-    if did.foreign.is_none() {
+    if did.foreign.is_none() || !holds(Safeguard::ForeignCommitStops) {
         let merged = merge::merge_all(app, table, held, pace, deadline, did).await;
         note(app, table, did, "merging", merged)?;
         let vacuumed = vacuum::vacuum(app, table, held, did).await;

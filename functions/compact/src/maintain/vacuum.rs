@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use futures::TryStreamExt;
 use lake::{FileName, RemovedFile, Snapshot};
+use model::safeguard::{Safeguard, holds};
 use model::{Micros, TableId};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
@@ -34,7 +35,10 @@ pub(super) async fn vacuum(
     for key in held.while_renewing(candidates).await?? {
         match store.delete(&key).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => did.vacuumed_files += 1,
-            Err(error) => tracing::warn!(%table, %key, %error, "an unreferenced data file was not deleted"),
+            Err(error) if holds(Safeguard::FailedDeleteBlocksNothing) => {
+                tracing::warn!(%table, %key, %error, "an unreferenced data file was not deleted");
+            }
+            Err(source) => return Err(PassError::Store { act: "delete a data file", source }),
         }
     }
     app.counters.add(Counter::VacuumedFiles, did.vacuumed_files as u64);
@@ -67,10 +71,13 @@ impl<'a> Rule<'a> {
 
     /// `path` is relative to the table's root.
     fn may_go(&self, path: &str, modified_at: Micros) -> bool {
-        FileName::parse(path).is_some_and(|name| name.is_decided(self.committed, self.merged))
+        let is_decided =
+            |name: FileName| name.is_decided(self.committed, self.merged) || !holds(Safeguard::VacuumBySeq);
+        let is_old = |at: Micros| at < self.older_than || !holds(Safeguard::VacuumHorizon);
+        FileName::parse(path).is_some_and(is_decided)
             && !self.active.contains(path)
-            && modified_at < self.older_than
-            && self.removed_at.get(path).is_none_or(|at| *at < self.older_than)
+            && is_old(modified_at)
+            && self.removed_at.get(path).is_none_or(|at| is_old(*at))
     }
 }
 

@@ -63,13 +63,14 @@ impl Build {
         drop(batches);
         let mut files = Vec::new();
         for group in groups(&all, self.table)? {
-            files.push(self.write(&all, group).await?);
+            files.push(self.write(&all, group, files.len()).await?);
         }
         Ok(files)
     }
 
-    async fn write(&self, all: &RecordBatch, group: Group) -> Result<NewFile, PassError> {
-        let name = FileName::Part { seq: self.seq, fence: self.fence, fresh: self.ids.fresh() };
+    async fn write(&self, all: &RecordBatch, group: Group, nth: usize) -> Result<NewFile, PassError> {
+        let fresh = FileName::fresh(self.ids.as_ref(), nth);
+        let name = FileName::Part { seq: self.seq, fence: self.fence, fresh };
         let path = name.path(self.table, &group.partition);
         let mut file = FileWriter::create(&self.store, self.table, path, group.partition)?;
         for places in group.places.chunks(ROWS_AT_ONCE) {

@@ -4,6 +4,7 @@
 //! store that does not answer is no reason for that and ends the pass.
 
 use meta::ledger::{BATCH_SEGMENTS_MAX, LedgerView};
+use model::safeguard::{Safeguard, holds};
 use model::{DueRule, Segment, TableId, choose_within};
 
 use super::Held;
@@ -30,7 +31,7 @@ pub(super) async fn choose(
     due: DueRule,
 ) -> Result<Chosen, PassError> {
     let (candidates, newer): (Vec<_>, Vec<_>) =
-        view.unlisted().into_iter().partition(|segment| segment.format <= Segment::FORMAT);
+        view.unlisted().into_iter().partition(|s| s.format <= Segment::FORMAT || !holds(Safeguard::FormatsChecked));
     if !newer.is_empty() {
         tracing::warn!(%table, segments = newer.len(), "segments of a newer version are left to it");
     }

@@ -5,33 +5,46 @@ use std::collections::HashSet;
 
 use meta::StoreError;
 use meta::ledger::{Batch, LedgerView};
+use model::safeguard::{Safeguard, holds};
 use model::{Micros, SegmentId, TableId};
 
-use crate::App;
+use crate::{App, PassError};
 
 /// A `committed_at` further ahead than this comes from a bad clock and counts as long ago.
 const CLOCK_SLACK_US: Micros = 60_000_000;
 
-pub(super) async fn clean(app: &App, table: &TableId, view: &LedgerView) {
-    if let Err(error) = try_clean(app, table, view).await {
-        tracing::warn!(%table, %error, "cleaning the ledger failed; the next turn does it");
+pub(super) async fn clean(app: &App, table: &TableId, view: &LedgerView) -> Result<(), PassError> {
+    match try_clean(app, table, view).await {
+        Err(error) if holds(Safeguard::FailedDeleteBlocksNothing) => {
+            tracing::warn!(%table, %error, "cleaning the ledger failed; the next turn does it");
+            Ok(())
+        }
+        cleaned => Ok(cleaned?),
     }
 }
 
 async fn try_clean(app: &App, table: &TableId, view: &LedgerView) -> Result<(), StoreError> {
     let batches = cleanable(app, view);
     let Some(highest) = batches.iter().map(|batch| batch.seq).max() else { return Ok(()) };
-    app.ledger.raise_mark(table, highest).await?;
+    if holds(Safeguard::MarkRaised) && holds(Safeguard::MarkRaisedFirst) {
+        app.ledger.raise_mark(table, highest).await?;
+    }
     let live: HashSet<&SegmentId> = view.live.iter().map(|segment| &segment.id).collect();
     let mut failed = Ok(());
     for batch in batches {
         let there: Vec<SegmentId> = batch.segments.iter().filter(|id| live.contains(id)).cloned().collect();
+        if !holds(Safeguard::LiveGoneBeforeBatch) {
+            app.ledger.delete_batch(table, batch.seq).await?;
+        }
         // The `batch#` goes only after the last of its `live#`; one batch that fails does not keep the others.
         let cleaned = match app.ledger.delete_live(table, &there).await {
             Ok(()) => app.ledger.delete_batch(table, batch.seq).await,
             Err(error) => Err(error),
         };
         failed = failed.and(cleaned);
+    }
+    if holds(Safeguard::MarkRaised) && !holds(Safeguard::MarkRaisedFirst) {
+        app.ledger.raise_mark(table, highest).await?;
     }
     failed
 }

@@ -2,6 +2,8 @@
 //!
 //! Every step is a file. What a pass does not finish, or dies in, the next one finds in the ledger.
 
+#[cfg(debug_assertions)]
+pub(crate) mod broken;
 mod build;
 mod choose;
 mod clean;
@@ -12,7 +14,8 @@ mod resolve;
 mod segments;
 
 use lake::Snapshot;
-use meta::ledger::Stop;
+use meta::ledger::{LedgerView, Stop};
+use model::safeguard::{Safeguard, holds};
 use model::{DueRule, Micros, TableId};
 
 pub(crate) use self::held::{Held, Taking};
@@ -94,7 +97,7 @@ pub(crate) async fn work(
             Opened::Fits(snapshot) => snapshot,
             Opened::Stopped(stop) => return Ok(Pass::Stopped(stop)),
         };
-        if let Some(batch) = view.open_batch() {
+        if let Some(batch) = view.open_batch().filter(|_| !opens_another(app, &view, due)) {
             let rows_before = done.rows;
             match resolve::resolve(app, table, held, &view, &snapshot, batch, &mut done).await {
                 Err(error) if error.may_be_poison() => failed_attempt(app, table, &error),
@@ -106,7 +109,7 @@ pub(crate) async fn work(
             }
             return Ok(Pass::Done(Done { left: app.ledger.read(table).await?.unlisted().len(), ..done }));
         }
-        clean::clean(app, table, &view).await;
+        clean::clean(app, table, &view).await?;
         done.left = view.unlisted().len();
         if is_time_up(app, deadline) {
             return Ok(Pass::Done(done));
@@ -143,6 +146,11 @@ fn failed_attempt(app: &App, table: &TableId, error: &PassError) {
     tracing::error!(%table, error = %chain(error), "a batch could not be built");
 }
 
+/// Never, unless a test says so.
+fn opens_another(app: &App, view: &LedgerView, due: DueRule) -> bool {
+    !holds(Safeguard::OneOpenBatch) && due.is_due(&view.unlisted(), app.clock.now())
+}
+
 fn is_time_up(app: &App, deadline: Deadline) -> bool {
     deadline.is_near(app.clock.as_ref(), app.settings.deadline_margin)
 }
@@ -156,7 +164,9 @@ pub(crate) async fn settled(app: &App, table: &TableId, held: &mut Held<'_>) -> 
             Opened::Fits(snapshot) => snapshot,
             Opened::Stopped(_) => return Ok(None),
         };
-        let Some(batch) = view.open_batch() else { return Ok(Some(snapshot)) };
+        let Some(batch) = view.open_batch().filter(|_| holds(Safeguard::OpenBatchFirst)) else {
+            return Ok(Some(snapshot));
+        };
         match resolve::resolve(app, table, held, &view, &snapshot, batch, &mut Done::default()).await {
             Err(error) if error.may_be_poison() => failed_attempt(app, table, &error),
             other => other?,

@@ -7,6 +7,7 @@
 use lake::{APP_MERGE, Commit, CommitKind, SchemaFit, Snapshot, TableLog};
 use meta::ledger::{Batch, LedgerView, Stop};
 use model::TableId;
+use model::safeguard::{Safeguard, holds};
 
 use super::Held;
 use crate::{App, Counter, PassError};
@@ -19,13 +20,17 @@ pub(crate) enum Opened {
 
 /// Loads a fresh snapshot; creates the table if nothing was ever committed.
 pub(crate) async fn open(app: &App, table: &TableId, held: &Held<'_>, view: &LedgerView) -> Result<Opened, PassError> {
-    if let Some(newer) = view.batches.iter().find(|batch| batch.format > Batch::FORMAT) {
+    if let Some(newer) = view.batches.iter().find(|batch| batch.format > Batch::FORMAT)
+        && holds(Safeguard::FormatsChecked)
+    {
         return Err(PassError::Newer(format!("batch {} has format {}", newer.seq, newer.format)));
     }
     let log = app.log(table);
     let found = log.snapshot().await?;
     let open_seq = view.open_batch().map(|batch| batch.seq);
-    if let Some(reason) = mismatch(held.last_seq(), open_seq, found.as_ref().map(|s| s.committed)) {
+    if let Some(reason) = mismatch(held.last_seq(), open_seq, found.as_ref().map(|s| s.committed))
+        && holds(Safeguard::LedgerFitsTable)
+    {
         return stop(app, table, held, reason).await.map(Opened::Stopped);
     }
     let snapshot = match found {

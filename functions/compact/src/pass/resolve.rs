@@ -7,7 +7,10 @@
 use lake::{APP_COMPACT, APP_VOID, Commit, NewFile, Snapshot};
 use meta::ledger::{BATCH_SEGMENTS_MAX, Batch, LedgerView};
 use model::TableId;
+use model::safeguard::{Safeguard, holds};
 
+#[cfg(debug_assertions)]
+use super::broken;
 use super::choose::{self, Chosen};
 use super::segments::{self, Reading};
 use super::{Done, Held, build, commit};
@@ -28,10 +31,10 @@ pub(super) async fn resolve(
     batch: &Batch,
     done: &mut Done,
 ) -> Result<(), PassError> {
-    if snapshot.committed >= batch.seq && snapshot.voided == batch.seq {
+    if snapshot.committed >= batch.seq && is_void(snapshot, batch) {
         return drop_voided(app, table, held, view, batch, done).await;
     }
-    if snapshot.committed >= batch.seq {
+    if snapshot.committed >= batch.seq && holds(Safeguard::CommittedReadFirst) {
         return committed(app, table, held, batch, &[], done).await;
     }
     if batch.attempts >= ATTEMPTS_MAX {
@@ -51,22 +54,36 @@ pub(super) async fn attempt(
     chosen: Chosen,
     done: &mut Done,
 ) -> Result<(), PassError> {
-    let batch = held.count_attempt(batch).await?;
+    let counted_first = holds(Safeguard::AttemptCountedFirst);
+    let batch = if counted_first { held.count_attempt(batch).await? } else { batch.clone() };
+    if !holds(Safeguard::MarkedWhenReadable) {
+        app.ledger.mark_committed(table, &batch).await?;
+    }
     let tried = build_and_commit(app, table, held, snapshot, &batch, chosen).await;
+    #[cfg(debug_assertions)]
+    let tried = broken::again_if_believed(app, table, held, &batch, tried).await;
     match tried {
-        Ok((fresh, _)) if fresh.voided == batch.seq => Err(PassError::LeaseLost),
+        Ok((fresh, _)) if is_void(&fresh, &batch) => Err(PassError::LeaseLost),
         Ok((_, files)) => committed(app, table, held, &batch, &files, done).await,
         Err(error) => {
             // Outputs stay: a commit in flight may still name them. Vacuum knows when none can.
-            if error.is_unavailable() {
+            if error.is_unavailable() && counted_first {
                 held.forgive_attempt(&batch).await?;
+            }
+            if error.may_be_poison() && !counted_first {
+                held.count_attempt(&batch).await?;
             }
             Err(error)
         }
     }
 }
 
-async fn build_and_commit(
+/// V tells that the batch was voided.
+fn is_void(snapshot: &Snapshot, batch: &Batch) -> bool {
+    snapshot.voided == batch.seq && holds(Safeguard::VoidKnownToWorker)
+}
+
+pub(super) async fn build_and_commit(
     app: &App,
     table: &TableId,
     held: &mut Held<'_>,
@@ -76,16 +93,22 @@ async fn build_and_commit(
 ) -> Result<(Snapshot, Vec<NewFile>), PassError> {
     let fence = held.fence();
     let files = held.while_renewing(build::write_files(app, table, batch.seq, fence, chosen)).await??;
+    let version = holds(Safeguard::CommitCarriesTxn).then_some((APP_COMPACT, batch.seq));
     let transaction = Commit {
         add: files.clone(),
-        transactions: vec![(APP_COMPACT, batch.seq)],
+        transactions: version.into_iter().collect(),
         segments: batch.segments.iter().map(ToString::to_string).collect(),
         at: app.clock.now(),
         ..Commit::default()
     };
     let log = app.log(table);
+    #[cfg(debug_assertions)]
+    let snapshot = &broken::base(log.as_ref(), snapshot, Safeguard::CommitOnCheckedSnapshot).await?;
     let commit = commit::commit_and_read_back(log.as_ref(), snapshot, batch.seq, transaction);
-    Ok((held.while_renewing(commit).await??, files))
+    let committed = held.while_renewing(commit).await?;
+    #[cfg(debug_assertions)]
+    broken::drop_outputs_of(app, table, &files, &committed).await;
+    Ok((committed?, files))
 }
 
 /// The commit is readable: the batch is marked, and lists may grow again.
@@ -122,12 +145,14 @@ async fn void(
     batch: &Batch,
     done: &mut Done,
 ) -> Result<(), PassError> {
-    let transaction = Commit {
-        transactions: vec![(APP_COMPACT, batch.seq), (APP_VOID, batch.seq)],
-        at: app.clock.now(),
-        ..Commit::default()
-    };
-    let fresh = commit::commit_and_read_back(app.log(table).as_ref(), snapshot, batch.seq, transaction).await?;
+    let taken = holds(Safeguard::VoidCarriesCompact).then_some((APP_COMPACT, batch.seq));
+    let voided = holds(Safeguard::VoidCarriesVoid).then_some((APP_VOID, batch.seq));
+    let transaction =
+        Commit { transactions: taken.into_iter().chain(voided).collect(), at: app.clock.now(), ..Commit::default() };
+    let log = app.log(table);
+    #[cfg(debug_assertions)]
+    let snapshot = &broken::base(log.as_ref(), snapshot, Safeguard::VoidOnCheckedSnapshot).await?;
+    let fresh = commit::commit_and_read_back(log.as_ref(), snapshot, batch.seq, transaction).await?;
     if fresh.voided == batch.seq {
         done.voids += 1;
         app.counters.add(Counter::Voids, 1);
@@ -163,7 +188,7 @@ async fn drop_voided(
 }
 
 /// The very segments of the batch. One that is at fault counts as an attempt; a newer version's is left to it.
-async fn reload(
+pub(super) async fn reload(
     app: &App,
     table: &TableId,
     held: &mut Held<'_>,
@@ -184,6 +209,9 @@ async fn reload(
         match reading {
             Reading::Rows(loaded) => chosen.loaded.push(loaded),
             Reading::Newer { segment, why } => return Err(PassError::Newer(format!("segment {}: {why}", segment.id))),
+            Reading::Poison { segment, why } if !holds(Safeguard::QuarantineUnlistedOnly) => {
+                held.quarantine(&segment, &why.to_string()).await?;
+            }
             Reading::Poison { why, .. } => {
                 held.count_attempt(batch).await?;
                 return Err(PassError::Object(why));

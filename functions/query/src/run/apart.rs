@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use model::safeguard::carried;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -17,6 +18,7 @@ pub(super) async fn apart<T: Send + 'static>(
     work: impl Future<Output = Result<T, QueryError>> + Send + 'static,
 ) -> Result<T, QueryError> {
     let (_waiting, abandoned) = oneshot::channel::<()>();
+    let work = carried(work);
     let (runtime, place) = (Handle::current(), Arc::clone(place));
     let thread = tokio::task::spawn_blocking(move || {
         let _place = place;

@@ -19,4 +19,4 @@ pub use live::OnMissing;
 pub(crate) use live::{SegmentCache, segment_cache};
 pub(crate) use parquet::FileCaches;
 pub(crate) use provider::{Table, TableParts, visible_schema};
-pub use view::{Freshness, TRIES, TableView, Tables};
+pub use view::{Freshness, TableView, Tables, tries};

@@ -11,14 +11,15 @@ use std::time::Duration;
 use clock::Clock;
 use lake::{DataFile, LogOpener};
 use meta::Ledger;
+use meta::ledger::LedgerView;
+use model::safeguard::{Safeguard, holds};
 use model::{Segment, TableId};
 
 use super::index::Index;
 use super::live::OnMissing;
 use crate::error::QueryError;
 
-/// How a table is read, try after try: when an object vanished under a query it starts over, twice at most.
-pub const TRIES: [(Freshness, OnMissing); 3] = [
+static TRIES: [(Freshness, OnMissing); 3] = [
     (Freshness::Kept, OnMissing::StartOver),
     (Freshness::Fresh, OnMissing::StartOver),
     (Freshness::Fresh, OnMissing::LeaveOut),
@@ -28,6 +29,11 @@ pub const TRIES: [(Freshness, OnMissing); 3] = [
 const FRESH_SNAPSHOTS_MAX: usize = 3;
 /// Tables whose snapshot is kept.
 const KEPT_MAX: usize = 1_024;
+
+/// How a table is read, try after try: when an object vanished under a query it starts over, twice at most.
+pub fn tries() -> &'static [(Freshness, OnMissing)] {
+    if holds(Safeguard::ReaderStartsOver) { &TRIES } else { &TRIES[..1] }
+}
 
 /// A table at one moment.
 #[derive(Clone, Debug)]
@@ -80,16 +86,30 @@ impl Tables {
     /// The table now, starting from a snapshot of the given freshness.
     pub async fn view(&self, id: &TableId, mut freshness: Freshness) -> Result<TableView, QueryError> {
         for _ in 0..FRESH_SNAPSHOTS_MAX {
-            let index = self.index(id, freshness).await?;
+            let (index, ledger) = self.snapshot_then_ledger(id, freshness).await?;
+            let told_by =
+                if holds(Safeguard::OneSnapshot) { &index } else { &self.index(id, Freshness::Fresh).await? };
             let (committed, voided) =
-                index.as_ref().map_or((0, 0), |index| (index.snapshot.committed, index.snapshot.voided));
-            let ledger = self.ledger.read(id).await.map_err(|e| QueryError::unavailable("the metadata store", e))?;
+                told_by.as_ref().map_or((0, 0), |index| (index.snapshot.committed, index.snapshot.voided));
             if ledger.clean <= committed {
                 return Ok(TableView { id: id.clone(), index, live: ledger.uncommitted(committed, voided) });
             }
             freshness = Freshness::Fresh;
         }
         Err(QueryError::Vanished { table: id.table.to_string(), attempts: FRESH_SNAPSHOTS_MAX })
+    }
+
+    async fn snapshot_then_ledger(
+        &self,
+        id: &TableId,
+        freshness: Freshness,
+    ) -> Result<(Option<Arc<Index>>, LedgerView), QueryError> {
+        let index = self.index(id, freshness).await?;
+        let ledger = self.ledger.read_as_reader(id).await;
+        let ledger = ledger.map_err(|e| QueryError::unavailable("the metadata store", e))?;
+        let is_first = holds(Safeguard::SnapshotBeforeLedger);
+        let index = if is_first { index } else { self.index(id, Freshness::Fresh).await? };
+        Ok((index, ledger))
     }
 
     async fn index(&self, id: &TableId, freshness: Freshness) -> Result<Option<Arc<Index>>, QueryError> {

@@ -18,6 +18,7 @@ use std::sync::atomic::AtomicU64;
 use async_trait::async_trait;
 use deltalake::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use deltalake::{DeltaResult, DeltaTableError};
+use model::safeguard::carried;
 use model::{Micros, TableName};
 use object_store::prefix::PrefixStore;
 use objects::{ProjectRoot, table_path};
@@ -67,6 +68,7 @@ impl DeltaLog {
         F: Future<Output = DeltaResult<T>> + Send + 'static,
     {
         let runtime = tokio::runtime::Handle::current();
+        let act = carried(act);
         match tokio::task::spawn_blocking(move || runtime.block_on(act)).await {
             Ok(result) => result,
             Err(died) => Err(DeltaTableError::GenericError { source: died.into() }),

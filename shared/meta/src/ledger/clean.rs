@@ -3,6 +3,7 @@
 //! First the mark is raised, later the `live#` items go, later the `batch#`. A reader that finds the mark above its
 //! snapshot starts over, so it never misses what was cleaned between its two reads.
 
+use model::safeguard::{Safeguard, holds};
 use model::{SegmentId, TableId};
 use serde_json::json;
 
@@ -23,6 +24,9 @@ impl Ledger {
     pub async fn raise_mark(&self, table: &TableId, seq: u64) -> Result<(), StoreError> {
         let key = named_key(table, "mark");
         let put = Operation::put(key, Attributes::from_iter([("clean".to_owned(), json!(seq))]));
+        if !holds(Safeguard::MarkNeverLowered) {
+            return self.store.write(put).await.map(drop);
+        }
         let below = i64::try_from(seq).map_err(|_| StoreError::Invalid(format!("seq {seq}")))?;
         for condition in [Condition::Below("clean", below), Condition::Absent] {
             match self.store.write(put.clone().when(condition)).await {

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use model::safeguard::{Safeguard, holds};
 use model::{Micros, ProjectId, TableId, TableName};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -63,10 +64,11 @@ impl Ledger {
     /// for a later pass. True if it is gone.
     pub async fn settle_due(&self, due: &Due, read_at: Micros) -> Result<bool, StoreError> {
         let age = Micros::try_from(SETTLE_AGE.as_micros()).unwrap_or(Micros::MAX);
-        if read_at - due.since < age {
+        if read_at - due.since < age && holds(Safeguard::DueSettledOldOnly) {
             return Ok(false);
         }
-        let delete = Operation::delete(due_key(&due.table)).when(Condition::Equals("token", json!(due.token)));
+        let unchanged = Condition::Equals("token", json!(due.token));
+        let delete = Operation::delete(due_key(&due.table)).when_safe(Safeguard::DueSettledUnchanged, unchanged);
         match self.store.write(delete).await {
             Ok(_) => Ok(true),
             Err(error) if error.is_condition() => Ok(false),

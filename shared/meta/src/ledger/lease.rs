@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use model::safeguard::{Safeguard, holds};
 use model::{Micros, TableId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -34,13 +35,19 @@ impl Lease {
     /// Adds the condition that owner and fence are still ours.
     pub(super) fn still_ours(&self, operation: Operation) -> Operation {
         operation
-            .when(Condition::Equals("owner", json!(self.owner)))
+            .when_safe(Safeguard::OwnerInFence, Condition::Equals("owner", json!(self.owner)))
             .when(Condition::Equals("fence", json!(self.fence)))
+    }
+
+    /// The bare condition, for a transaction that writes other items: the safeguard that `act` is.
+    pub(super) fn fence(&self, table: &TableId, act: Safeguard) -> Option<Operation> {
+        holds(act).then(|| self.still_ours(Operation::check(named_key(table, "lease"))))
     }
 
     fn is_free(&self, now: Micros) -> bool {
         let horizon = now + micros(LEASE_LENGTH) + micros(CLOCK_SLACK);
-        self.owner.is_empty() || self.expires_at <= now || self.expires_at > horizon
+        let is_too_far = self.expires_at > horizon && holds(Safeguard::FarExpiryIsExpired);
+        self.owner.is_empty() || self.expires_at <= now || is_too_far
     }
 }
 
@@ -83,7 +90,7 @@ impl Ledger {
     /// Prolongs the lease from now, on condition of owner, fence and `last_seq`.
     pub async fn renew_lease(&self, table: &TableId, lease: &Lease) -> Result<Lease, StoreError> {
         let renewed = Lease { expires_at: self.clock.now() + micros(LEASE_LENGTH), ..lease.clone() };
-        self.put_lease(table, lease, &renewed).await?;
+        self.put_lease(table, lease, &renewed, Safeguard::RenewedUnderFence).await?;
         Ok(renewed)
     }
 
@@ -95,14 +102,15 @@ impl Ledger {
         segments_max: Option<usize>,
     ) -> Result<Lease, StoreError> {
         let limited = Lease { segments_max, ..lease.clone() };
-        self.put_lease(table, lease, &limited).await?;
+        self.put_lease(table, lease, &limited, Safeguard::LimitedUnderFence).await?;
         Ok(limited)
     }
 
     /// Gives the lease back, keeping fence and `last_seq`; on condition of owner and fence. Lost already: no error.
     pub async fn release_lease(&self, table: &TableId, lease: &Lease) -> Result<(), StoreError> {
-        let released = Lease { owner: String::new(), expires_at: 0, ..lease.clone() };
-        match self.put_lease(table, lease, &released).await {
+        let fence = if holds(Safeguard::FenceOutlivesRelease) { lease.fence } else { 0 };
+        let released = Lease { owner: String::new(), expires_at: 0, fence, ..lease.clone() };
+        match self.put_lease(table, lease, &released, Safeguard::ReleasedUnderFence).await {
             Err(error) if error.is_condition() => Ok(()),
             other => other,
         }
@@ -113,11 +121,15 @@ impl Ledger {
         self.store.get(&named_key(table, "lease")).await?.as_ref().map(parse).transpose()
     }
 
-    async fn put_lease(&self, table: &TableId, ours: &Lease, new: &Lease) -> Result<(), StoreError> {
-        let put = ours
-            .still_ours(Operation::put(named_key(table, "lease"), attributes(new)))
-            .when(Condition::Equals("last_seq", json!(ours.last_seq)));
-        self.store.write(put).await.map(drop)
+    /// On condition of owner, fence and `last_seq`: the safeguard that `act` is.
+    async fn put_lease(&self, table: &TableId, ours: &Lease, new: &Lease, act: Safeguard) -> Result<(), StoreError> {
+        let put = Operation::put(named_key(table, "lease"), attributes(new));
+        let guarded = if holds(act) {
+            ours.still_ours(put).when(Condition::Equals("last_seq", json!(ours.last_seq)))
+        } else {
+            put
+        };
+        self.store.write(guarded).await.map(drop)
     }
 }
 

@@ -15,6 +15,8 @@
 //! per table with anything left to do. Each act documents its condition and its conflict.
 
 mod batch;
+#[cfg(debug_assertions)]
+mod broken;
 mod clean;
 mod due;
 mod lease;

@@ -1,9 +1,10 @@
 //! Segments that cannot be read: moved aside so that the rest of the table flows.
 
+use model::safeguard::Safeguard;
 use model::{Micros, Segment, TableId};
 use serde::{Deserialize, Serialize};
 
-use super::{Lease, Ledger, attributes, bad_key, live_key, named_key, parse, partition};
+use super::{Lease, Ledger, attributes, bad_key, live_key, parse, partition};
 use crate::{Condition, Operation, SortRange, StoreError, query_all};
 
 /// Stored in `bad#<segment id>`: the segment as it was live, and what is wrong with it.
@@ -24,11 +25,11 @@ impl Ledger {
         reason: &str,
     ) -> Result<(), StoreError> {
         let bad = BadSegment { segment: segment.clone(), reason: reason.to_owned(), since: self.clock.now() };
-        let operations = vec![
+        let mut operations = vec![
             Operation::delete(live_key(table, &segment.id)).when(Condition::Present),
             Operation::put(bad_key(table, &segment.id), attributes(&bad)),
-            lease.still_ours(Operation::check(named_key(table, "lease"))),
         ];
+        operations.extend(lease.fence(table, Safeguard::QuarantineUnderFence));
         self.store.transact(operations).await
     }
 

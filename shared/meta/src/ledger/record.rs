@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use model::safeguard::{Safeguard, holds};
 use model::{BodyHash, Micros, ProjectId, Segment, TableId};
 use serde_json::json;
 
@@ -45,15 +46,28 @@ impl Ledger {
             .map(|hash| {
                 Operation::put(seen_key(&table.project, hash), seen.clone())
                     .expiring(expires_at)
-                    .when(Condition::Absent)
+                    .when_safe(Safeguard::SeenCondition, Condition::Absent)
             })
             .collect();
         operations.push(Operation::put(live_key(table, &segment.id), attributes(segment)));
-        match self.store.transact(operations).await {
+        match self.at_once(operations).await {
             Ok(()) => Ok(Recorded::Live),
             Err(StoreError::ConditionFailed { failed }) => Ok(Recorded::Duplicates(failed)),
+            Err(_) if !holds(Safeguard::OnlyTheConditionRefuses) => {
+                Ok(Recorded::Duplicates((0..bodies.len()).collect()))
+            }
             Err(other) => Err(other),
         }
+    }
+
+    /// `seen#` and `live#` together or not at all.
+    async fn at_once(&self, operations: Vec<Operation>) -> Result<(), StoreError> {
+        #[cfg(debug_assertions)]
+        if let Some((first, then)) = super::broken::in_two(&operations) {
+            self.store.transact(first).await?;
+            return self.store.transact(then).await;
+        }
+        self.store.transact(operations).await
     }
 
     /// True if the body was recorded within the window. A shortcut before work is spent; `record` alone decides.

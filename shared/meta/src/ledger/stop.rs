@@ -1,5 +1,6 @@
 //! The stop of a table whose ledger or log was put back in time: nobody commits until it is repaired.
 
+use model::safeguard::Safeguard;
 use model::{Micros, TableId};
 use serde::{Deserialize, Serialize};
 
@@ -17,10 +18,8 @@ impl Ledger {
     /// Stops a table, under the fence: a worker whose lease is lost may see a mismatch that is not one.
     pub async fn stop(&self, table: &TableId, lease: &Lease, reason: &str) -> Result<(), StoreError> {
         let stop = Stop { reason: reason.to_owned(), since: self.clock.now() };
-        let operations = vec![
-            Operation::put(named_key(table, "stop"), attributes(&stop)),
-            lease.still_ours(Operation::check(named_key(table, "lease"))),
-        ];
+        let mut operations = vec![Operation::put(named_key(table, "stop"), attributes(&stop))];
+        operations.extend(lease.fence(table, Safeguard::StopUnderFence));
         self.store.transact(operations).await
     }
 

@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use model::safeguard::{Safeguard, holds};
 use model::{Segment, SegmentId, TableId};
+use serde::de::DeserializeOwned;
 
 use super::{Batch, Ledger, parse, partition};
 use crate::{SortRange, StoreError, query_all};
@@ -25,19 +27,31 @@ impl LedgerView {
 
     /// Live segments that no batch lists: what a worker may choose from.
     pub fn unlisted(&self) -> Vec<Segment> {
-        let listed: HashSet<&SegmentId> = self.batches.iter().flat_map(|b| &b.segments).collect();
+        let left_out = |b: &&Batch| b.is_open() || holds(Safeguard::CommittedLeftOut);
+        let listed: HashSet<&SegmentId> = self.batches.iter().filter(left_out).flat_map(|b| &b.segments).collect();
         self.live.iter().filter(|s| !listed.contains(&s.id)).cloned().collect()
     }
 
     /// Live segments that the table does not hold at commit `committed` (T), where `voided` (V) was void: what a reader adds.
     pub fn uncommitted(&self, committed: u64, voided: u64) -> Vec<Segment> {
-        let held: HashSet<&SegmentId> =
-            self.batches.iter().filter(|b| b.seq <= committed && b.seq != voided).flat_map(|b| &b.segments).collect();
+        let is_void = |b: &Batch| b.seq == voided && holds(Safeguard::VoidKnownToReader);
+        let is_in = |b: &Batch| {
+            if !holds(Safeguard::LeftOutByCommitNotState) {
+                return !b.is_open();
+            }
+            b.seq <= committed || !holds(Safeguard::LeftOutByCommitNotList)
+        };
+        let batches = self.batches.iter().filter(|b| is_in(b) && !is_void(b));
+        let held: HashSet<&SegmentId> = batches.flat_map(|b| &b.segments).collect();
         self.live.iter().filter(|s| !held.contains(&s.id)).cloned().collect()
     }
 
     /// The segments of a batch in its own order; those missing from `live#` are returned by id.
     pub fn segments_of(&self, batch: &Batch) -> Result<Vec<Segment>, Vec<SegmentId>> {
+        #[cfg(debug_assertions)]
+        if !holds(Safeguard::ListKept) {
+            return Ok(super::broken::listed_anew(self, batch));
+        }
         let by_id: HashMap<&SegmentId, &Segment> = self.live.iter().map(|s| (&s.id, s)).collect();
         let missing: Vec<_> = batch.segments.iter().filter(|id| !by_id.contains_key(id)).cloned().collect();
         if missing.is_empty() {
@@ -49,16 +63,54 @@ impl LedgerView {
 }
 
 impl Ledger {
-    /// The whole view of a table.
+    /// The whole view of a table, for a worker.
     pub async fn read(&self, table: &TableId) -> Result<LedgerView, StoreError> {
-        let of = partition(table);
-        let batches = query_all(self.store.as_ref(), &of, &SortRange::Prefix("batch#".into())).await?;
-        let live = query_all(self.store.as_ref(), &of, &SortRange::Prefix("live#".into())).await?;
-        let clean = self.clean_mark(table).await?;
-        Ok(LedgerView {
-            batches: batches.iter().map(parse).collect::<Result<_, _>>()?,
-            live: live.iter().map(parse).collect::<Result<_, _>>()?,
-            clean,
-        })
+        self.read_in_order(table, order_of_worker()).await
+    }
+
+    /// The whole view of a table, for a reader: in the same order, and for reasons of its own.
+    pub async fn read_as_reader(&self, table: &TableId) -> Result<LedgerView, StoreError> {
+        self.read_in_order(table, order_of_reader()).await
+    }
+
+    async fn read_in_order(&self, table: &TableId, order: [Part; 3]) -> Result<LedgerView, StoreError> {
+        let mut view = LedgerView::default();
+        for part in order {
+            match part {
+                Part::Batches => view.batches = self.read_all(table, "batch#").await?,
+                Part::Live => view.live = self.read_all(table, "live#").await?,
+                Part::Mark => view.clean = self.clean_mark(table).await?,
+            }
+        }
+        Ok(view)
+    }
+
+    async fn read_all<T: DeserializeOwned>(&self, table: &TableId, prefix: &str) -> Result<Vec<T>, StoreError> {
+        let range = SortRange::Prefix(prefix.to_owned());
+        let items = query_all(self.store.as_ref(), &partition(table), &range).await?;
+        items.iter().map(parse).collect()
+    }
+}
+
+/// What a view is read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Batches,
+    Live,
+    Mark,
+}
+
+const ORDER: [Part; 3] = [Part::Batches, Part::Live, Part::Mark];
+
+fn order_of_worker() -> [Part; 3] {
+    if holds(Safeguard::WorkerReadsBatchesFirst) { ORDER } else { [Part::Live, Part::Batches, Part::Mark] }
+}
+
+fn order_of_reader() -> [Part; 3] {
+    match (holds(Safeguard::ReaderReadsBatchesFirst), holds(Safeguard::MarkReadLast)) {
+        (true, true) => ORDER,
+        (true, false) => [Part::Mark, Part::Batches, Part::Live],
+        (false, true) => [Part::Live, Part::Batches, Part::Mark],
+        (false, false) => [Part::Mark, Part::Live, Part::Batches],
     }
 }
