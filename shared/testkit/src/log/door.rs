@@ -27,7 +27,7 @@ impl TableLog for ModelLog {
     }
 
     async fn create(&self) -> Result<(), LogError> {
-        let mut table = self.table();
+        let (at, mut table) = (self.clock.now(), self.table());
         if table.newest().is_none() {
             table.append(Entry {
                 version: 0,
@@ -35,7 +35,8 @@ impl TableLog for ModelLog {
                 remove: Vec::new(),
                 transactions: Vec::new(),
                 origin: Origin::Create,
-                written_at: self.clock.now(),
+                at,
+                written_at: at,
             });
             // Lost or not: the real log looks whether a table can be read, and it can.
             self.loses_reply.store(false, Ordering::SeqCst);
@@ -123,6 +124,7 @@ impl ModelLog {
             remove: commit.remove.into_iter().map(|path| RemovedFile { path, removed_at }).collect(),
             transactions: commit.transactions.into_iter().map(|(app, version)| (app.to_owned(), version)).collect(),
             origin: Origin::Ours { kind: commit.kind, segments: commit.segments },
+            at: commit.at,
             written_at: self.clock.now(),
         })
     }

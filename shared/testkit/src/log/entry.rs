@@ -3,8 +3,6 @@
 use lake::{APP_COMPACT, CommitKind, DataFile, ForeignCommit, RemovedFile, TakenIn};
 use model::Micros;
 
-use super::whole_millis;
-
 /// An entry of the log, as it stands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
@@ -15,6 +13,8 @@ pub struct Entry {
     /// App versions it carries: (app id, version).
     pub transactions: Vec<(String, u64)>,
     pub origin: Origin,
+    /// When it was made, by its writer's clock.
+    pub at: Micros,
     /// When it was written, by the clock of the log.
     pub written_at: Micros,
 }
@@ -47,7 +47,7 @@ impl Entry {
 
     /// None: it takes nothing in. An error: it carries a batch and does not name its segments.
     pub(super) fn taken_in(&self) -> Result<Option<TakenIn>, String> {
-        let (version, at) = (self.version, whole_millis(self.written_at));
+        let (version, at) = (self.version, self.at);
         match (self.transaction(APP_COMPACT), &self.origin) {
             (None, _) => Ok(None),
             (Some(seq), Origin::Ours { segments, .. }) => {

@@ -93,17 +93,21 @@ impl ModelLog {
     /// # Panics
     /// If there is no table.
     pub fn append_foreign(&self, operation: &str, add: Vec<DataFile>, remove: &[&str]) -> u64 {
-        let removed_at = whole_millis(self.clock.now());
+        let at = self.clock.now();
         let mut table = self.table();
         assert!(table.newest().is_some(), "{} was never created", self.id);
         let version = table.next_version();
         table.append(Entry {
             version,
             add,
-            remove: remove.iter().map(|path| RemovedFile { path: (*path).to_owned(), removed_at }).collect(),
+            remove: remove
+                .iter()
+                .map(|path| RemovedFile { path: (*path).to_owned(), removed_at: whole_millis(at) })
+                .collect(),
             transactions: Vec::new(),
             origin: Origin::Foreign { operation: operation.to_owned() },
-            written_at: self.clock.now(),
+            at,
+            written_at: at,
         });
         version
     }
