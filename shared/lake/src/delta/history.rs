@@ -1,14 +1,14 @@
 //! What the log tells of the past: removed files, segments that were taken in, and commits that are not ours.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use deltalake::kernel::Action;
 use deltalake::logstore::{LogStoreRef, get_actions};
 use deltalake::table::state::DeltaTableState;
 use deltalake::{DeltaResult, DeltaTableError};
 use futures::{StreamExt, TryStreamExt};
-use object_store::ObjectStore;
+use object_store::{ObjectMeta, ObjectStore};
 
 use super::commit::MARKER;
 use crate::log::{APP_COMPACT, ForeignCommit, RemovedFile, Snapshot, TakenIn};
@@ -32,35 +32,37 @@ pub(super) async fn removed(log_store: &LogStoreRef, base: &Snapshot) -> DeltaRe
     Ok(removed)
 }
 
+/// The last entry that was seen to be ours, and all before it, as the store lists it. When the table was put back there
+/// is none of its version, or another.
+pub(super) type Vetted = Mutex<Option<Entry>>;
+
 /// Looks at every entry that is still there and was not looked at before.
 pub(super) async fn foreign_commit(
     log_store: &LogStoreRef,
     newest: u64,
-    vetted_below: &AtomicU64,
+    vetted: &Vetted,
 ) -> DeltaResult<Option<ForeignCommit>> {
-    let from = vetted_below.load(Ordering::SeqCst);
-    let mut versions = entries(log_store).await?;
-    versions.retain(|version| (from..=newest).contains(version));
-    versions.sort_unstable();
-    let mut looked_at = futures::stream::iter(versions)
-        .map(|version| async move { Ok::<_, DeltaTableError>((version, vet(log_store, version).await?)) })
+    let mut entries = entries(log_store).await?;
+    let last = vetted.lock().unwrap_or_else(PoisonError::into_inner).clone().filter(|last| entries.contains(last));
+    entries.retain(|entry| entry.version <= newest && last.as_ref().is_none_or(|last| entry.version > last.version));
+    let mut looked_at = futures::stream::iter(entries)
+        .map(|entry| async move { Ok::<_, DeltaTableError>((vet(log_store, entry.version).await?, entry)) })
         .buffered(READ_AHEAD);
-    while let Some((version, foreign)) = looked_at.try_next().await? {
+    while let Some((foreign, entry)) = looked_at.try_next().await? {
         if foreign.is_some() {
             return Ok(foreign);
         }
-        vetted_below.store(version + 1, Ordering::SeqCst);
+        *vetted.lock().unwrap_or_else(PoisonError::into_inner) = Some(entry);
     }
     Ok(None)
 }
 
 /// Reads every entry that is still there, up to this version.
 pub(super) async fn taken_in(log_store: &LogStoreRef, newest: u64) -> DeltaResult<Vec<TakenIn>> {
-    let mut versions = entries(log_store).await?;
-    versions.retain(|version| *version <= newest);
-    versions.sort_unstable();
-    let read = futures::stream::iter(versions)
-        .map(|version| async move {
+    let mut entries = entries(log_store).await?;
+    entries.retain(|entry| entry.version <= newest);
+    let read = futures::stream::iter(entries)
+        .map(|Entry { version, .. }| async move {
             // Gone by now: it was old enough to be cleaned.
             let Some(entry) = log_store.read_commit_entry(version).await? else { return Ok(None) };
             taken_in_by(version, &get_actions(version, &entry)?)
@@ -92,16 +94,25 @@ fn taken_in_by(version: u64, actions: &[Action]) -> DeltaResult<Option<TakenIn>>
     }))
 }
 
-/// Versions of the entries in the store, in no order.
-async fn entries(log_store: &LogStoreRef) -> DeltaResult<Vec<u64>> {
+/// An entry of the log, as the store lists it.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    version: u64,
+    object: ObjectMeta,
+}
+
+/// The entries in the store, by version.
+async fn entries(log_store: &LogStoreRef) -> DeltaResult<Vec<Entry>> {
     let store = log_store.object_store(None);
-    let mut versions = Vec::new();
+    let mut entries = Vec::new();
     let mut listing = store.list(Some(log_store.log_path()));
     while let Some(object) = listing.try_next().await? {
         let version = object.location.filename().and_then(|name| name.strip_suffix(".json"));
-        versions.extend(version.filter(|name| name.len() == 20).and_then(|name| name.parse::<u64>().ok()));
+        let version = version.filter(|name| name.len() == 20).and_then(|name| name.parse().ok());
+        entries.extend(version.map(|version| Entry { version, object }));
     }
-    Ok(versions)
+    entries.sort_unstable_by_key(|entry| entry.version);
+    Ok(entries)
 }
 
 /// None: the entry is ours, or gone by now.

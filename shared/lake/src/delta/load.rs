@@ -1,13 +1,17 @@
 //! Loading the newest version: T, V, M and the files, all of one snapshot.
+//!
+//! A held version is a head start only while its entry is the very object it was: a table that was put back in time has
+//! none at that version, or another, and is loaded afresh.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use deltalake::kernel::Action;
-use deltalake::logstore::{LogStoreRef, get_actions};
+use deltalake::logstore::{LogStoreRef, commit_uri_from_version, get_actions};
 use deltalake::table::state::DeltaTableState;
 use deltalake::{DeltaResult, DeltaTableError};
-use model::TableName;
+use model::{Micros, TableName};
+use object_store::ObjectStoreExt;
 
 use super::{file, schema};
 use crate::log::{APP_COMPACT, APP_MERGE, APP_VOID, Snapshot};
@@ -20,6 +24,16 @@ const FOLLOW_MAX: u64 = 32;
 pub(super) struct Loaded {
     state: DeltaTableState,
     pub(super) snapshot: Snapshot,
+    /// Of its entry in the log; none: the entry was cleaned away, and the version is not followed.
+    stamp: Option<Stamp>,
+}
+
+/// By what one object is told from another of the same name.
+#[derive(Clone, PartialEq, Eq)]
+struct Stamp {
+    e_tag: Option<String>,
+    bytes: u64,
+    modified_at: Micros,
 }
 
 /// App versions by app id.
@@ -39,7 +53,20 @@ pub(super) async fn newest(
     }
     let Some(state) = load(log_store).await? else { return Ok(None) };
     let apps = look_up_apps(log_store, &state).await?;
-    Ok(Some(loaded(state, table, &apps)?))
+    let stamp = stamp(log_store, state.version()).await?;
+    Ok(Some(loaded(state, table, &apps, stamp)?))
+}
+
+/// None: the entry is not there.
+async fn stamp(log_store: &LogStoreRef, version: u64) -> DeltaResult<Option<Stamp>> {
+    match log_store.object_store(None).head(&commit_uri_from_version(Some(version))).await {
+        Ok(meta) => {
+            let modified_at = meta.last_modified.timestamp_micros();
+            Ok(Some(Stamp { e_tag: meta.e_tag, bytes: meta.size, modified_at }))
+        }
+        Err(object_store::Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// A version loaded from nothing but the store; none if there is no table.
@@ -56,11 +83,15 @@ async fn load(log_store: &LogStoreRef) -> DeltaResult<Option<DeltaTableState>> {
 
 /// From a held version to the newest.
 async fn follow(log_store: &LogStoreRef, table: TableName, held: Loaded) -> DeltaResult<Loaded> {
-    let Loaded { mut state, snapshot } = held;
+    let Loaded { mut state, snapshot, stamp: held_stamp } = held;
+    let (from, stands) = (snapshot.version, stamp(log_store, snapshot.version).await?);
+    if stands.is_none() || stands != held_stamp {
+        return Err(DeltaTableError::Generic(format!("entry {from} is not what it was")));
+    }
     state.update(log_store, None).await?;
-    let (from, to) = (snapshot.version, state.version());
+    let to = state.version();
     if from == to {
-        return Ok(Loaded { state, snapshot });
+        return Ok(Loaded { state, snapshot, stamp: held_stamp });
     }
     let apps = if to - from > FOLLOW_MAX {
         look_up_apps(log_store, &state).await?
@@ -75,10 +106,11 @@ async fn follow(log_store: &LogStoreRef, table: TableName, held: Loaded) -> Delt
         }
         apps
     };
-    loaded(state, table, &apps)
+    let stamp = stamp(log_store, to).await?;
+    loaded(state, table, &apps, stamp)
 }
 
-fn loaded(state: DeltaTableState, table: TableName, apps: &AppVersions) -> DeltaResult<Loaded> {
+fn loaded(state: DeltaTableState, table: TableName, apps: &AppVersions, stamp: Option<Stamp>) -> DeltaResult<Loaded> {
     let app = |id| apps.get(id).copied().unwrap_or(0);
     let files = state.log_data().iter().map(|view| file::of_view(&view)).collect::<DeltaResult<Vec<_>>>()?;
     let snapshot = Snapshot {
@@ -90,7 +122,7 @@ fn loaded(state: DeltaTableState, table: TableName, apps: &AppVersions) -> Delta
         schema: schema::fit(&state, table)?,
         base: Arc::new(state.clone()),
     };
-    Ok(Loaded { state, snapshot })
+    Ok(Loaded { state, snapshot, stamp })
 }
 
 /// App versions as this very state holds them.

@@ -13,7 +13,6 @@ mod load;
 mod schema;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use async_trait::async_trait;
 use deltalake::logstore::{LogStoreRef, StorageConfig, default_logstore};
@@ -25,6 +24,7 @@ use objects::{ProjectRoot, table_path};
 use tokio::sync::Mutex;
 use url::Url;
 
+use self::history::Vetted;
 use self::load::Loaded;
 use crate::log::{Commit, ForeignCommit, LogError, RemovedFile, Snapshot, TableLog, TakenIn};
 
@@ -36,8 +36,8 @@ pub struct DeltaLog {
     log_store: LogStoreRef,
     /// What was loaded last; only ever a head start for the next load, which asks the store.
     loaded: Mutex<Option<Loaded>>,
-    /// Every entry below this version was seen to be ours.
-    vetted_below: AtomicU64,
+    /// How far the entries were seen to be ours.
+    vetted: Vetted,
 }
 
 impl DeltaLog {
@@ -53,7 +53,7 @@ impl DeltaLog {
             name: root.table_url(table).to_string(),
             log_store: default_logstore(below_table, Arc::clone(&root.store), &location, &StorageConfig::default()),
             loaded: Mutex::new(None),
-            vetted_below: AtomicU64::new(0),
+            vetted: Vetted::default(),
         }
     }
 
@@ -120,7 +120,7 @@ impl TableLog for DeltaLog {
     }
 
     async fn foreign_commit(&self, base: &Snapshot) -> Result<Option<ForeignCommit>, LogError> {
-        let foreign = history::foreign_commit(&self.log_store, base.version, &self.vetted_below).await;
+        let foreign = history::foreign_commit(&self.log_store, base.version, &self.vetted).await;
         foreign.map_err(|source| self.unavailable("read its entries", source))
     }
 

@@ -69,6 +69,7 @@ pub const CASES: &[(&str, Case)] = &[
     ("cleaning_deletes_what_is_old_below_a_checkpoint", |w| Box::pin(upkeep::clean(w))),
     ("without_a_checkpoint_nothing_is_cleaned", |w| Box::pin(upkeep::clean_nothing(w))),
     ("a_table_that_was_put_back_is_seen_by_new_processes", |w| Box::pin(upkeep::put_back(w))),
+    ("a_table_that_was_put_back_is_seen_by_running_ones", |w| Box::pin(upkeep::put_back_under_processes(w))),
 ];
 
 const HOUR: Micros = MICROS_PER_DAY / 24;

@@ -121,6 +121,40 @@ pub(super) async fn put_back(w: World) {
     assert_eq!(sight(&commit(&restored, w.append(3, "a")).await).0, kept.version + 1);
 }
 
+/// Below the version that a process holds, with a checkpoint and without; then up to that version again, and beyond it.
+pub(super) async fn put_back_under_processes(w: World) {
+    let running = [w.created().await, w.open()];
+    let mut seqs = 1..;
+    let mut seq = || seqs.next().expect("endless");
+    for (checkpoints, commits) in [(0, 0), (1, 0), (1, 2), (0, 1), (0, 2), (0, 3)] {
+        let kept = commit(&running[0], w.append(seq(), "a")).await;
+        for _ in 0..checkpoints {
+            running[0].checkpoint().await.expect("written");
+        }
+        for _ in 0..2 {
+            commit(&running[0], w.append(seq(), "a")).await;
+        }
+        let held = newest(&running[1]).await;
+        assert_eq!(running[1].foreign_commit(&held).await.expect("looked"), None);
+        w.beneath.put_back(kept.version).await;
+        let restored = w.open();
+        for _ in 0..commits {
+            commit(&restored, w.append(seq(), "b")).await;
+        }
+        let stands = w.sight().await;
+        for process in &running {
+            assert_eq!(sight(&newest(process).await), stands, "{checkpoints} checkpoints, then {commits} commits");
+        }
+    }
+    let held = newest(&running[1]).await;
+    w.beneath.put_back(held.version - 1).await;
+    w.beneath.write_as_another(&w.file(77, "foreign")).await;
+    let stands = newest(&running[1]).await;
+    assert_eq!(stands.version, held.version);
+    let found = running[1].foreign_commit(&stands).await.expect("looked").expect("in place of one of ours");
+    assert_eq!(found.version, held.version);
+}
+
 /// What a log tells of the past, up to a snapshot.
 #[derive(Debug, PartialEq)]
 struct Told {
