@@ -33,6 +33,9 @@ const COMPRESSED_BYTES_MIN: usize = 32 * 1024;
 /// LZ4 shrinks at most about 255 to 1; a buffer that claims more is corrupt.
 const INFLATION_MAX: u64 = 256;
 
+/// Every row has a time, 16 bytes in two columns, which compress as said above.
+const ROWS_PER_BYTE_MAX: u64 = INFLATION_MAX / 16;
+
 /// What a segment says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentFooter {
@@ -161,27 +164,33 @@ fn checked_block(file: &Buffer, block: &Block) -> Result<Buffer, SegmentError> {
         return Err(CORRUPT);
     }
     let block = file.slice_with_length(start, length);
-    check_inflation(&block[..head], &block[head..])?;
+    check_buffers(&block[..head], &block[head..])?;
     Ok(block)
 }
 
-fn check_inflation(head: &[u8], body: &[u8]) -> Result<(), SegmentError> {
+fn check_buffers(head: &[u8], body: &[u8]) -> Result<(), SegmentError> {
+    const OUTSIDE: SegmentError = SegmentError::NoArrowFile("a buffer lies outside its block");
     const CORRUPT: SegmentError = SegmentError::NoArrowFile("a buffer claims more than it can hold");
+    const TOO_MANY: SegmentError = SegmentError::NoArrowFile("a batch claims more rows than it can hold");
     // A continuation marker (4 bytes) and the length (4 bytes) stand before the message.
     let message = arrow_ipc::root_as_message(head.get(8..).unwrap_or_default())
         .map_err(|broken| SegmentError::Corrupt(ArrowError::ParseError(format!("block: {broken}"))))?;
-    let batch = message.header_as_dictionary_batch().and_then(|dictionary| dictionary.data());
-    let Some(batch) = batch.or_else(|| message.header_as_record_batch()) else { return Ok(()) };
-    if batch.compression().is_none() {
-        return Ok(());
+    let dictionary = message.header_as_dictionary_batch().and_then(|dictionary| dictionary.data());
+    let rows = message.header_as_record_batch();
+    if let Some(rows) = rows
+        && u64::try_from(rows.length()).map_err(|_| TOO_MANY)? > ROWS_PER_BYTE_MAX * body.len() as u64
+    {
+        return Err(TOO_MANY);
     }
+    let Some(batch) = dictionary.or(rows) else { return Ok(()) };
+    let is_compressed = batch.compression().is_some();
     for buffer in batch.buffers().iter().flatten() {
         let (start, length) = (usize::try_from(buffer.offset()), usize::try_from(buffer.length()));
-        let (Ok(start), Ok(length)) = (start, length) else { return Err(CORRUPT) };
-        if length == 0 {
+        let (Ok(start), Ok(length)) = (start, length) else { return Err(OUTSIDE) };
+        let held = start.checked_add(length).and_then(|end| body.get(start..end)).ok_or(OUTSIDE)?;
+        if length == 0 || !is_compressed {
             continue;
         }
-        let held = start.checked_add(length).and_then(|end| body.get(start..end)).ok_or(CORRUPT)?;
         let claim = i64::from_le_bytes(*held.first_chunk().ok_or(CORRUPT)?);
         // -1: not compressed.
         if claim != -1 && u64::try_from(claim).map_err(|_| CORRUPT)? > INFLATION_MAX * held.len() as u64 {
@@ -193,7 +202,8 @@ fn check_inflation(head: &[u8], body: &[u8]) -> Result<(), SegmentError> {
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::{ArrayRef, Int64Array, StringArray};
+    use arrow_array::{ArrayRef, Int64Array, RecordBatchOptions, StringArray};
+    use arrow_schema::Schema;
 
     use super::*;
 
@@ -254,6 +264,16 @@ mod tests {
             assert!(matches!(error, SegmentError::Footer(_) | SegmentError::Body(_)), "{error}");
         }
         assert_eq!(read(file_with(&[(KEY_FORMAT, "1"), (KEY_BODIES, "")])).expect("readable").1.bodies, []);
+    }
+
+    #[test]
+    fn rows_that_take_no_bytes_are_an_error_and_not_an_allocation_of_their_columns() {
+        for n_rows in [1, 1 << 40] {
+            let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
+            let hollow = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &options);
+            let file = write(&hollow.expect("no columns"), &hashes()).expect("writable");
+            assert!(matches!(read(file), Err(SegmentError::NoArrowFile(_))), "{n_rows}");
+        }
     }
 
     #[test]
