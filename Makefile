@@ -5,7 +5,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/plimsoll/target
 PLIMSOLL := $(CARGO_TARGET_DIR)/debug/plimsoll
 BUILD := cargo build --workspace --lib --bins
 
-.PHONY: run demo build test bench soak check
+.PHONY: run demo build test bench soak fuzz check
 
 run: build ## serve everything on 127.0.0.1, data in ~/.plimsoll
 	@exec $(PLIMSOLL) serve $(ARGS)
@@ -24,6 +24,9 @@ bench: ## measure; prints a table
 
 soak: ## MINUTES=n of load through kills, full and slow disks; nothing may be lost or doubled
 	@tests/soak/run
+
+fuzz: ## look for inputs that break a promise: TARGET="protobuf json" (all light ones), MINUTES=1; replay one: INPUT=file
+	@TARGET="$(TARGET)" MINUTES="$(MINUTES)" INPUT="$(INPUT)" tests/fuzz/run
 
 check: ## formatting and lints; in a target folder of its own, since lints build other artefacts
 	cargo fmt --all --check

@@ -28,6 +28,9 @@ mod start;
 // Real clients.
 mod sdk;
 
+// Any bytes at all, at each door that takes bytes from outside.
+mod fuzz;
+
 // From live segments to sorted files, exactly once; and the upkeep of what is there.
 mod compaction;
 

@@ -4,6 +4,7 @@ mod binary;
 mod client;
 pub mod delta;
 pub mod disk;
+pub mod fuzz;
 pub mod programs;
 pub mod shop;
 pub mod soak;

@@ -1,0 +1,4 @@
+//! The check is `tests/src/fuzz/light/json.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| fuzz::light::json(input));
