@@ -1,5 +1,7 @@
 //! What the transcoder makes of the specification's examples and of everything around them; protobuf's own decoder reads it back.
 
+mod examples;
+
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -288,5 +290,56 @@ fn broken_json_never_panics_and_gives_valid_protobuf_if_any() {
             }
         }
         assert!(to_protobuf(Signal::Traces, &json.as_bytes()[..at]).is_err() || at == 0, "cut at {at}");
+    }
+}
+
+#[test]
+fn numbers_of_64_bits_are_text_or_numbers() {
+    let cases = [("7", 7), ("\"7\"", 7), ("18446744073709551615", u64::MAX), ("\"18446744073709551615\"", u64::MAX)];
+    for (json, expected) in cases.into_iter().chain([("7.0", 7), ("7e0", 7), ("null", 0), ("\"0\"", 0)]) {
+        assert_eq!(span(&format!(r#""startTimeUnixNano":{json},"name":"n""#)).start_time_unix_nano, expected, "{json}");
+    }
+    for (json, expected) in [("9223372036854775807", i64::MAX), ("\"-9223372036854775808\"", i64::MIN), ("-1", -1)] {
+        assert_eq!(value(&format!(r#"{{"intValue":{json}}}"#)), Some(Value::IntValue(expected)), "{json}");
+    }
+    for wrong in ["18446744073709551616", "\"\"", "\" 7\"", "\"7 \"", "\"0x7\"", "true", "[7]", "{}"] {
+        assert!(error(&format!(r#""startTimeUnixNano":{wrong}"#)).message.contains("unsigned 64-bit"), "{wrong}");
+    }
+}
+
+#[test]
+fn names_are_lower_camel_case_and_others_are_ignored() {
+    let ignored =
+        r#""trace_id":"5b8efff798038103d269b633813fc60c","TraceId":1,"start_time_unix_nano":[1],"NAME":{},"":null"#;
+    assert_eq!(span(&format!(r#"{ignored},"name":"n""#)), Span { name: "n".into(), ..Default::default() });
+}
+
+/// All messages of a signal's requests, values aside.
+fn messages(signal: Signal) -> Vec<&'static schema::Message> {
+    let mut found = vec![schema::request(signal)];
+    let mut at = 0;
+    while let Some(message) = found.get(at) {
+        for field in message.fields {
+            if let schema::Kind::Message(inner) = field.kind
+                && found.iter().all(|known| known.name != inner.name)
+            {
+                found.push(inner);
+            }
+        }
+        at += 1;
+    }
+    found
+}
+
+#[test]
+fn null_is_the_default_of_every_field() {
+    for message in Signal::ALL.into_iter().flat_map(messages) {
+        let nulls: Vec<String> = message.fields.iter().map(|field| format!("\"{}\":null", field.name)).collect();
+        let json = format!("{{{}}}", nulls.join(","));
+        let mut wire = Vec::new();
+        transcode::request(message, &mut wire)
+            .deserialize(&mut serde_json::Deserializer::from_str(&json))
+            .unwrap_or_else(|error| panic!("{}: {error}", message.name));
+        assert!(wire.is_empty(), "{}: {wire:?}", message.name);
     }
 }
