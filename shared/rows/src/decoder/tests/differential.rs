@@ -1,6 +1,8 @@
 //! The decoder against the oracle, over random messages.
 
-use model::Signal;
+use std::collections::{HashMap, HashSet};
+
+use model::{Signal, TableName};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -8,9 +10,9 @@ use prost::Message;
 
 use super::generate::Generator;
 use super::oracle::{self, Expected};
-use super::{Row, context, decode, project, rows_of};
+use super::{Cell, Row, context, decode, project, rows_of};
 use crate::decoder::{BodyOutcome, Decoder};
-use crate::{concat, segment};
+use crate::{concat, schema, segment};
 
 const ROUNDS: u64 = 2_000;
 
@@ -38,7 +40,7 @@ pub(super) fn expected(signal: Signal, wire: &[u8]) -> Option<Expected> {
     })
 }
 
-/// The oracle does not know ids of series.
+/// The oracle does not know hashes.
 pub(super) fn without_series(mut rows: Vec<Row>) -> Vec<Row> {
     for row in &mut rows {
         row.remove("series_id");
@@ -66,14 +68,39 @@ fn check(what: &str, expected: &Expected, rows: &[Row], outcome: &BodyOutcome) {
 #[test]
 fn rows_are_those_of_the_oracle_field_by_field() {
     let mut n_rows = 0;
+    let mut columns: HashSet<String> = HashSet::new();
     for seed in 0..ROUNDS {
         for (signal, wire, expected) in bodies(seed) {
             let (rows, outcome) = decode(signal, &wire).expect("valid protobuf");
             n_rows += rows.len();
             check(&format!("seed {seed}, {signal:?}"), &expected, &rows, &outcome);
+            columns.extend(expected.rows.into_iter().flatten().map(|(column, _)| column));
         }
     }
     assert!(n_rows > 10_000, "{n_rows} rows are too few to say anything");
+    for table in TableName::ALL {
+        let schema = schema(table);
+        let missing: Vec<_> = schema.fields().iter().filter(|field| !columns.contains(field.name())).collect();
+        assert!(missing.is_empty(), "no message had a value for {missing:?}");
+    }
+}
+
+#[test]
+fn points_have_one_series_id_if_and_only_if_they_are_of_one_series() {
+    let (mut ids, mut series, mut n_points) = (HashMap::new(), HashMap::new(), 0);
+    for seed in 0..ROUNDS {
+        let [.., (signal, wire, expected)] = bodies(seed);
+        let (rows, _) = decode(signal, &wire).expect("valid protobuf");
+        for (found, wanted) in rows.iter().zip(&expected.rows) {
+            let (Cell::Text(id), Cell::Text(what)) = (&found["series_id"], &wanted["series_id"]) else {
+                panic!("{found:?}");
+            };
+            assert_eq!(ids.entry(what.clone()).or_insert(id.clone()), id, "seed {seed}: two ids of {what}");
+            assert_eq!(series.entry(id.clone()).or_insert(what.clone()), what, "seed {seed}: one id of two");
+            n_points += 1;
+        }
+    }
+    assert!(n_points > series.len() + 10, "{n_points} points, {} series: too few share one", series.len());
 }
 
 #[test]
@@ -120,16 +147,16 @@ fn large_bodies_are_dictionary_encoded_and_read_back_the_same() {
     {
         request.resource_spans.extend(generator.traces().resource_spans);
     }
-    let mut decoder = Decoder::new(model::TableName::LogsAndSpans);
+    let mut decoder = Decoder::new(TableName::LogsAndSpans);
     let wire = request.encode_to_vec();
     decoder.push(&context(Signal::Traces, &project), &wire).expect("valid protobuf");
     let batch = decoder.finish();
     let kind = batch.column_by_name("kind").expect("always there");
     assert!(matches!(kind.data_type(), arrow_schema::DataType::Dictionary(..)));
-    let rows = rows_of(&batch, model::TableName::LogsAndSpans);
+    let rows = rows_of(&batch, TableName::LogsAndSpans);
     assert_same("large", &rows, &expected(Signal::Traces, &wire).expect("just encoded").rows);
     let small = batch.slice(3, 5);
-    let joined = concat(model::TableName::LogsAndSpans, &[small, batch.clone()]).expect("one table");
-    let joined = rows_of(&joined, model::TableName::LogsAndSpans);
+    let joined = concat(TableName::LogsAndSpans, &[small, batch.clone()]).expect("one table");
+    let joined = rows_of(&joined, TableName::LogsAndSpans);
     assert_eq!((&joined[..5], &joined[5..]), (&rows[3..8], &rows[..]));
 }

@@ -36,7 +36,7 @@ impl Generator {
         self.0.random_range(0..n)
     }
 
-    fn one_in(&mut self, n: usize) -> bool {
+    pub(super) fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 

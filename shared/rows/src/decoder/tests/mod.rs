@@ -5,7 +5,9 @@ mod examples;
 mod generate;
 mod hostile;
 mod oracle;
+mod rewire;
 mod rules;
+mod shape;
 
 use std::collections::BTreeMap;
 

@@ -2,6 +2,7 @@
 
 mod json_text;
 mod points;
+mod series;
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -16,11 +17,12 @@ use prost::Message;
 use super::{Cell, DAY, NOW, Row, double, text};
 use json_text::*;
 use points::points;
+use series::series_of_scope;
 
 use crate::fingerprint::Exception;
 use crate::promoted::{Place, Rule, Type, promoted};
 
-/// Rows, and how many records are refused. `series_id` is left to tests of its own.
+/// Rows, and how many records are refused. In place of `series_id`, which is a hash, stands what it is a hash of.
 #[derive(Debug, Default)]
 pub(super) struct Expected {
     pub(super) rows: Vec<Row>,
@@ -62,8 +64,9 @@ pub(super) fn metrics(request: &ExportMetricsServiceRequest) -> Expected {
     for group in &request.resource_metrics {
         for scope in &group.scope_metrics {
             let origin = origin(group.resource.as_ref(), &group.schema_url, scope.scope.as_ref(), &scope.schema_url);
+            let of_series = series_of_scope(group.resource.as_ref(), scope.scope.as_ref());
             for metric in &scope.metrics {
-                for (point, without_time) in points(metric) {
+                for (point, without_time) in points(metric, &of_series) {
                     expected.add(&origin, point, without_time);
                 }
             }

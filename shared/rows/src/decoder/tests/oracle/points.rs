@@ -7,11 +7,22 @@ use opentelemetry_proto::tonic::metrics::v1::{Exemplar, Metric, NumberDataPoint,
 
 use super::super::{Cell, Row, double, text};
 use super::json_text::*;
+use super::series::sorted;
 use super::{fill, put_micros, put_time};
 use crate::promoted::Place;
 
 /// A row or None for each point, and whether it has no time.
-pub(super) fn points(metric: &Metric) -> Vec<(Option<Row>, bool)> {
+pub(super) fn points(metric: &Metric, series_of_scope: &str) -> Vec<(Option<Row>, bool)> {
+    let mut points = points_of(metric);
+    for (row, _) in &mut points {
+        if let Some(Cell::Text(attributes)) = row.as_mut().and_then(|row| row.get_mut("series_id")) {
+            *attributes = format!("{series_of_scope} {:?} {attributes}", metric.name);
+        }
+    }
+    points
+}
+
+fn points_of(metric: &Metric) -> Vec<(Option<Row>, bool)> {
     match &metric.data {
         None => Vec::new(),
         Some(Data::Gauge(gauge)) => gauge.data_points.iter().map(|p| number_point(metric, "gauge", p)).collect(),
@@ -107,6 +118,7 @@ fn point(
     put_text(&mut row, "metric_name", &metric.name);
     put_text(&mut row, "unit", &metric.unit);
     put_text(&mut row, "description", &metric.description);
+    row.insert("series_id".into(), text(sorted(attributes)));
     row.insert("metric_type".into(), text(kind));
     row.insert("flags".into(), Cell::Int(flags.into()));
     let mut json = Vec::new();
