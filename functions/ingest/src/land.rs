@@ -171,12 +171,13 @@ async fn write_segment(app: &App, table: &TableId, group: Group<'_>) -> Result<W
 
 /// On a thread for blocking work: compressing a large group takes milliseconds.
 async fn encode(table: &TableId, bodies: &[&Prepared], hashes: &[BodyHash]) -> Result<Bytes, LandError> {
-    let (name, hashes) = (table.table, hashes.to_vec());
+    let name = table.table;
+    let divided: Vec<_> = hashes.iter().zip(bodies).map(|(hash, body)| (*hash, body.batch.num_rows())).collect();
     let batches: Vec<RecordBatch> = bodies.iter().map(|b| b.batch.clone()).collect();
     let encoded = tokio::task::spawn_blocking(move || {
         Ok(match batches.as_slice() {
-            [one] => rows::segment::write(one, &hashes)?,
-            many => rows::segment::write(&rows::concat(name, many)?, &hashes)?,
+            [one] => rows::segment::write_divided(one, &divided)?,
+            many => rows::segment::write_divided(&rows::concat(name, many)?, &divided)?,
         })
     });
     let flattened = encoded.await.unwrap_or_else(|cut_off| Err(EncodeError::CutOff(cut_off)));

@@ -61,6 +61,7 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// 1: Arrow IPC file, LZ4, the table's columns without those that are all null; footer key `plimsoll.bodies` lists body hashes.
+    /// 1: Arrow IPC file, LZ4, the table's columns without those that are all null; footer key `plimsoll.bodies` lists body hashes,
+    /// `plimsoll.body_rows` the rows of each.
     pub const FORMAT: u32 = 1;
 }

@@ -3,7 +3,9 @@
 //! Layout, format 1 ([`model::Segment::FORMAT`]): the Arrow IPC *file* format, buffers LZ4 frames (a small batch: as they are),
 //! one record batch with the table's columns without those that are all null; text that repeats is dictionary-encoded. The footer's custom
 //! metadata holds `plimsoll.format` (a decimal number) and `plimsoll.bodies` (the hashes of the request bodies in it, 32 hex
-//! digits each, joined by commas). A change that an older reader would misread raises the format.
+//! digits each, joined by commas), and `plimsoll.body_rows` how many rows each of them has (decimal numbers, joined by commas): the
+//! bodies lie one after the other in that order. Segments of the first versions lack the latter. A change that an older reader
+//! would misread raises the format.
 //!
 //! Reading takes bytes from an object store: corrupt or hostile ones give an error, never a panic, and never an allocation far
 //! beyond what the bytes can hold.
@@ -22,6 +24,7 @@ use std::sync::Arc;
 
 const KEY_FORMAT: &str = "plimsoll.format";
 const KEY_BODIES: &str = "plimsoll.bodies";
+const KEY_BODY_ROWS: &str = "plimsoll.body_rows";
 
 /// `ARROW1` at both ends; the last one follows the footer's length (4 bytes).
 const MAGIC: &[u8] = b"ARROW1";
@@ -42,6 +45,16 @@ pub struct SegmentFooter {
     pub format: u32,
     /// The request bodies whose rows are in it.
     pub bodies: Vec<BodyHash>,
+    /// How many rows each body has, in the order in which they lie; none: the segment does not tell.
+    pub body_rows: Option<Vec<usize>>,
+}
+
+/// The end of a segment's bytes, read for its footer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tail {
+    Footer(SegmentFooter),
+    /// The footer begins before: so many bytes from the end hold it.
+    Longer(usize),
 }
 
 /// Why bytes are no segment.
@@ -63,19 +76,39 @@ pub enum SegmentError {
     Panicked,
 }
 
-/// The file of `batch`, which holds the rows of `bodies`.
+/// The file of `batch`, which holds the rows of `bodies`: of one, or of several that nobody will have to tell apart.
 pub fn write(batch: &RecordBatch, bodies: &[BodyHash]) -> Result<Bytes, SegmentError> {
+    let all = [batch.num_rows()];
+    let body_rows = if bodies.len() == 1 { &all[..] } else { &[] };
+    write_all(batch, bodies, body_rows)
+}
+
+/// The file of `batch`, in which the rows of `bodies` lie one body after the other: (hash, rows).
+pub fn write_divided(batch: &RecordBatch, bodies: &[(BodyHash, usize)]) -> Result<Bytes, SegmentError> {
+    let (hashes, body_rows): (Vec<_>, Vec<_>) = bodies.iter().copied().unzip();
+    write_all(batch, &hashes, &body_rows)
+}
+
+fn write_all(batch: &RecordBatch, bodies: &[BodyHash], body_rows: &[usize]) -> Result<Bytes, SegmentError> {
     let mut file = Vec::new();
-    write_into(&mut file, batch, bodies).map_err(SegmentError::Write)?;
+    write_into(&mut file, batch, bodies, body_rows).map_err(SegmentError::Write)?;
     Ok(file.into())
 }
 
-fn write_into(file: &mut Vec<u8>, batch: &RecordBatch, bodies: &[BodyHash]) -> Result<(), ArrowError> {
+fn write_into(
+    file: &mut Vec<u8>,
+    batch: &RecordBatch,
+    bodies: &[BodyHash],
+    body_rows: &[usize],
+) -> Result<(), ArrowError> {
     let compression = (batch.get_array_memory_size() >= COMPRESSED_BYTES_MIN).then_some(CompressionType::LZ4_FRAME);
     let options = IpcWriteOptions::default().try_with_compression(compression)?;
     let mut writer = FileWriter::try_new_with_options(file, batch.schema_ref(), options)?;
     writer.write_metadata(KEY_FORMAT, Segment::FORMAT.to_string());
     writer.write_metadata(KEY_BODIES, bodies.iter().map(BodyHash::to_string).collect::<Vec<_>>().join(","));
+    if !body_rows.is_empty() {
+        writer.write_metadata(KEY_BODY_ROWS, body_rows.iter().map(usize::to_string).collect::<Vec<_>>().join(","));
+    }
     writer.write(batch)?;
     writer.finish()
 }
@@ -83,6 +116,15 @@ fn write_into(file: &mut Vec<u8>, batch: &RecordBatch, bodies: &[BodyHash]) -> R
 /// The footer alone: no row is decoded.
 pub fn footer(bytes: &[u8]) -> Result<SegmentFooter, SegmentError> {
     footer_of(&arrow_footer(bytes)?)
+}
+
+/// The footer, from the last bytes of a segment.
+pub fn footer_of_tail(tail: &[u8]) -> Result<Tail, SegmentError> {
+    let length = footer_bytes(tail)?;
+    match (tail.len() - TRAILER_BYTES).checked_sub(length) {
+        Some(start) => footer_of(&parse_footer(&tail[start..start + length])?).map(Tail::Footer),
+        None => Ok(Tail::Longer(length + TRAILER_BYTES)),
+    }
 }
 
 /// All columns that the segment holds.
@@ -126,15 +168,24 @@ fn read_unguarded(bytes: Bytes, columns: Option<&[&str]>) -> Result<(Vec<RecordB
 }
 
 fn arrow_footer(bytes: &[u8]) -> Result<Footer<'_>, SegmentError> {
-    let trailer: [u8; TRAILER_BYTES] =
-        *bytes.last_chunk().ok_or(SegmentError::NoArrowFile("it is shorter than an empty one"))?;
+    let length = footer_bytes(bytes)?;
     if !bytes.starts_with(MAGIC) {
         return Err(SegmentError::NoArrowFile("it does not begin as one"));
     }
-    let length = read_footer_length(trailer).map_err(SegmentError::Corrupt)?;
     let end = bytes.len() - TRAILER_BYTES;
     let start = end.checked_sub(length).ok_or(SegmentError::NoArrowFile("its footer is longer than the file"))?;
-    arrow_ipc::root_as_footer(&bytes[start..end])
+    parse_footer(&bytes[start..end])
+}
+
+/// Length of the footer before the trailer.
+fn footer_bytes(tail: &[u8]) -> Result<usize, SegmentError> {
+    let trailer: [u8; TRAILER_BYTES] =
+        *tail.last_chunk().ok_or(SegmentError::NoArrowFile("it is shorter than an empty one"))?;
+    read_footer_length(trailer).map_err(SegmentError::Corrupt)
+}
+
+fn parse_footer(footer: &[u8]) -> Result<Footer<'_>, SegmentError> {
+    arrow_ipc::root_as_footer(footer)
         .map_err(|broken| SegmentError::Corrupt(ArrowError::ParseError(format!("footer: {broken}"))))
 }
 
@@ -148,8 +199,14 @@ fn footer_of(arrow: &Footer<'_>) -> Result<SegmentFooter, SegmentError> {
         return Err(SegmentError::NewerFormat { found: format, known: Segment::FORMAT });
     }
     let bodies = value(KEY_BODIES).ok_or(SegmentError::Footer(KEY_BODIES))?;
-    let bodies = bodies.split(',').filter(|hash| !hash.is_empty()).map(BodyHash::parse).collect::<Result<_, _>>()?;
-    Ok(SegmentFooter { format, bodies })
+    let bodies: Vec<BodyHash> =
+        bodies.split(',').filter(|hash| !hash.is_empty()).map(BodyHash::parse).collect::<Result<_, _>>()?;
+    let body_rows = value(KEY_BODY_ROWS).map(|text| text.split(',').map(str::parse).collect::<Result<Vec<usize>, _>>());
+    let body_rows = body_rows.transpose().map_err(|_| SegmentError::Footer(KEY_BODY_ROWS))?;
+    if body_rows.as_ref().is_some_and(|rows| rows.len() != bodies.len()) {
+        return Err(SegmentError::Footer(KEY_BODY_ROWS));
+    }
+    Ok(SegmentFooter { format, bodies, body_rows })
 }
 
 /// The bytes of a block, after a look at the sizes that it claims: Arrow's reader allocates what a compressed buffer says it
@@ -237,7 +294,7 @@ mod tests {
     #[test]
     fn a_segment_reads_back_whole_in_part_and_by_its_footer() {
         let file = write(&batch(), &hashes()).expect("writable");
-        let about = SegmentFooter { format: 1, bodies: hashes() };
+        let about = SegmentFooter { format: 1, bodies: hashes(), body_rows: None };
         assert_eq!(footer(&file).expect("readable"), about);
         assert_eq!(read(file.clone()).expect("readable"), (vec![batch()], about.clone()));
         let (part, _) = read_columns(file.clone(), &["kind", "duration", "not there"]).expect("readable");
@@ -246,6 +303,25 @@ mod tests {
         assert_eq!((none[0].num_columns(), none[0].num_rows()), (0, 500));
         let empty = write(&batch().slice(0, 0), &[]).expect("writable");
         assert_eq!(read(empty).expect("readable").0[0].num_rows(), 0);
+    }
+
+    #[test]
+    fn a_footer_reads_from_the_end_alone_and_tells_the_rows_of_each_body() {
+        let bodies: Vec<_> = hashes().into_iter().zip([200, 300]).collect();
+        let file = write_divided(&batch(), &bodies).expect("writable");
+        let about = SegmentFooter { format: 1, bodies: hashes(), body_rows: Some(vec![200, 300]) };
+        assert_eq!(footer(&file).expect("readable"), about);
+        let Ok(Tail::Longer(needed)) = footer_of_tail(&file[file.len() - TRAILER_BYTES..]) else { panic!("short") };
+        assert!(needed < file.len());
+        assert_eq!(footer_of_tail(&file[file.len() - needed..]).expect("readable"), Tail::Footer(about));
+        assert!(footer_of_tail(&file[..needed]).is_err());
+        let alone = write(&batch(), &hashes()[..1]).expect("writable");
+        assert_eq!(footer(&alone).expect("readable").body_rows, Some(vec![500]));
+        let hash = hashes()[0].to_string();
+        for rows in ["", "1,2", "x"] {
+            let file = file_with(&[(KEY_FORMAT, "1"), (KEY_BODIES, &hash), (KEY_BODY_ROWS, rows)]);
+            assert!(matches!(footer(&file), Err(SegmentError::Footer(KEY_BODY_ROWS))), "{rows}");
+        }
     }
 
     #[test]
