@@ -5,5 +5,6 @@ mod contents;
 mod exactly_once;
 mod faults;
 mod poison;
+mod repair;
 mod upkeep;
 mod world;

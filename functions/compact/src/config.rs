@@ -24,7 +24,8 @@ pub struct Settings {
     pub deadline_margin: Duration,
     /// Longest that one table may take in one call.
     pub table_time_max: Duration,
-    /// Landing objects younger than this are kept in any case: the dedup window.
+    /// Landing objects younger than this are kept in any case: two dedup windows, so that `repair` finds the first copy of
+    /// every body that was refused within the last.
     pub landing_kept: Duration,
     /// Files removed from a table are kept this long for readers.
     pub vacuum_horizon: Duration,
@@ -53,7 +54,7 @@ impl Default for Settings {
             mark_delay: Duration::from_secs(45),
             deadline_margin: Duration::from_secs(20),
             table_time_max: Duration::from_secs(600),
-            landing_kept: 24 * HOUR,
+            landing_kept: 48 * HOUR,
             vacuum_horizon: 24 * HOUR,
             log_kept: 48 * HOUR,
             checkpoint_commits: 32,

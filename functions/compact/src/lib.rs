@@ -5,6 +5,7 @@
 //! - `pass/`: one worker's turn at one table, step by step as the write path lays it down: lease, check, resolve the open
 //!   batch, choose, open, build, commit, mark, clean.
 //! - [`maintain`] and `maintain/`: merging, retention, vacuum, landing objects, checkpoints, old log entries.
+//! - [`repair()`]: a table that was stopped since its ledger or its log was put back in time.
 //! - [`status()`]: how a table stands.
 //!
 //! What holds at every step: only the ledger says what is live and who may commit; only a fresh snapshot says what is
@@ -20,6 +21,7 @@ mod error;
 mod handle;
 mod maintain;
 mod pass;
+mod repair;
 mod status;
 mod sweep;
 
@@ -32,5 +34,6 @@ pub use handle::{Outcome, compact_now, handle};
 pub use maintain::plan;
 pub use maintain::{DaysAtOnce, Maintained, Pace, RetentionRefused, maintain};
 pub use pass::{Done, Pass};
+pub use repair::{Repaired, repair};
 pub use status::{OpenBatch, Quarantined, TableStatus, status};
 pub use sweep::{Settled, Swept, sweep};

@@ -147,6 +147,10 @@ impl World {
 
     pub(super) async fn land_batch(&self, batch: &RecordBatch, hash: &BodyHash) -> Segment {
         let bytes = rows::segment::write(batch, &[*hash]).expect("a segment");
+        self.land_bytes(batch, hash, bytes).await
+    }
+
+    async fn land_bytes(&self, batch: &RecordBatch, hash: &BodyHash, bytes: bytes::Bytes) -> Segment {
         let all_times = times(std::slice::from_ref(batch));
         let id = SegmentId::new(hash, &RandomIds.fresh());
         let key = landing_key(self.table.table, self.clock.now(), &id);
@@ -163,6 +167,34 @@ impl World {
             recorded_at: self.clock.now(),
             format: Segment::FORMAT,
         }
+    }
+
+    /// Lands and records bodies as ingest does, all in one segment: what is refused stays behind, the rest goes again under
+    /// a fresh name. How many bodies were new.
+    pub(super) async fn ingest(&self, bodies: &[(BodyHash, Vec<Row>)]) -> usize {
+        let mut fresh: Vec<_> = bodies.iter().collect();
+        while !fresh.is_empty() {
+            let segment = self.land_bodies(&fresh).await;
+            let hashes: Vec<_> = fresh.iter().map(|(hash, _)| *hash).collect();
+            match self.ledger().record(&self.table, &segment, &hashes).await.expect("an answer") {
+                Recorded::Live => break,
+                Recorded::Duplicates(places) => {
+                    let left = fresh.into_iter().enumerate().filter(|(place, _)| !places.contains(place));
+                    fresh = left.map(|(_, body)| body).collect();
+                }
+            }
+        }
+        self.ledger().put_due(&self.table).await.expect("due");
+        fresh.len()
+    }
+
+    /// Lands bodies one after the other in one segment; nothing is recorded.
+    pub(super) async fn land_bodies(&self, bodies: &[&(BodyHash, Vec<Row>)]) -> Segment {
+        let all: Vec<Row> = bodies.iter().flat_map(|(_, rows)| rows.clone()).collect();
+        let divided: Vec<_> = bodies.iter().map(|(hash, rows)| (*hash, rows.len())).collect();
+        let batch = batch(&self.table, &all);
+        let bytes = rows::segment::write_divided(&batch, &divided).expect("a segment");
+        self.land_bytes(&batch, &bodies[0].0, bytes).await
     }
 
     /// Ten rows around noon.

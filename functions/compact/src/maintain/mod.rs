@@ -10,7 +10,7 @@ pub(crate) mod log;
 mod merge;
 pub mod plan;
 mod retention;
-mod store_time;
+pub(crate) mod store_time;
 mod vacuum;
 
 use lake::ForeignCommit;

@@ -8,7 +8,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use crate::PassError;
 
 /// Puts a small object, asks when it was modified, and deletes it.
-pub(super) async fn now(store: &dyn ObjectStore, ids: &dyn Ids) -> Result<Micros, PassError> {
+pub(crate) async fn now(store: &dyn ObjectStore, ids: &dyn Ids) -> Result<Micros, PassError> {
     let failed = |act| move |source| PassError::Store { act, source };
     let key = Path::from(format!("probe/{}", ids.fresh()));
     store.put(&key, "what time is it".into()).await.map_err(failed("put a probe"))?;

@@ -12,7 +12,7 @@ const TRIES_MAX: u32 = 5;
 ///
 /// `base` has T below `seq`. If somebody else's commit got in between, the base becomes the fresh snapshot, whose T was
 /// just seen to be below `seq` too.
-pub(super) async fn commit_and_read_back(
+pub(crate) async fn commit_and_read_back(
     log: &dyn TableLog,
     base: &Snapshot,
     seq: u64,

@@ -49,6 +49,17 @@ impl<'a> Held<'a> {
         self.lease.segments_max
     }
 
+    /// As it stands now; its owner and fence stay as long as it is ours.
+    pub(crate) fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// For `repair`: the next batch follows this one.
+    pub(crate) async fn set_last_seq(&mut self, last_seq: u64) -> Result<(), PassError> {
+        self.lease = self.app.ledger.set_last_seq(self.table, &self.lease, last_seq).await?;
+        Ok(())
+    }
+
     pub(crate) async fn open_batch(&mut self, segments: Vec<SegmentId>) -> Result<Batch, PassError> {
         let (batch, moved) = self.app.ledger.open_batch(self.table, &self.lease, segments).await?;
         self.lease = moved;

@@ -11,14 +11,16 @@ mod commit;
 mod held;
 mod open;
 mod resolve;
-mod segments;
+pub(crate) mod segments;
 
 use lake::Snapshot;
 use meta::ledger::{LedgerView, Stop};
 use model::safeguard::{Safeguard, holds};
 use model::{DueRule, Micros, TableId};
 
+pub(crate) use self::commit::commit_and_read_back;
 pub(crate) use self::held::{Held, Taking};
+pub(crate) use self::open::mismatch;
 use self::open::{Opened, open};
 use crate::handle::chain;
 use crate::{App, Deadline, PassError, maintain};

@@ -51,7 +51,7 @@ pub(crate) async fn open(app: &App, table: &TableId, held: &Held<'_>, view: &Led
 }
 
 /// What does not fit, if anything. No table counts as T = 0.
-fn mismatch(last_seq: u64, open_seq: Option<u64>, committed: Option<u64>) -> Option<String> {
+pub(crate) fn mismatch(last_seq: u64, open_seq: Option<u64>, committed: Option<u64>) -> Option<String> {
     let committed = committed.unwrap_or(0);
     match open_seq {
         None if committed == last_seq => None,

@@ -93,13 +93,14 @@ fn decode(table: &TableId, segment: Segment, bytes: Bytes) -> Reading {
     Reading::Poison { segment, why }
 }
 
-enum Fault {
+/// What is wrong with the rows of a segment.
+pub(crate) enum Fault {
     Damaged(String),
     Newer(String),
 }
 
 /// Every row is of this project, has a time, and lies in the partition that its time says.
-fn check(table: &TableId, segment: &Segment, batches: &[RecordBatch]) -> Result<(), Fault> {
+pub(crate) fn check(table: &TableId, segment: &Segment, batches: &[RecordBatch]) -> Result<(), Fault> {
     let known = rows::schema(table.table);
     let mut n_rows = 0;
     for batch in batches {

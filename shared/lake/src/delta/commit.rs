@@ -9,7 +9,7 @@ use deltalake::logstore::LogStoreRef;
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use deltalake::table::state::DeltaTableState;
 use deltalake::{DeltaResult, DeltaTableError};
-use model::TableName;
+use model::{Micros, TableName};
 use serde_json::{Value, json};
 
 use super::file::{self, DataChange};
@@ -17,12 +17,12 @@ use super::schema;
 use crate::layout::ROWS_PER_ROW_GROUP;
 use crate::log::{Commit, CommitKind, LogError, Snapshot};
 
-/// Under this key every commit of ours says what it is: `{"format":1,"kind":"append","segments":[...]}`.
+/// Under this key every commit of ours says what it is: `{"format":1,"kind":"append","segments":[...],"at":micros}`.
 pub(super) const MARKER: &str = "plimsoll";
 const MARKER_FORMAT: u32 = 1;
 
-pub(super) fn marker(kind: &str, segments: &[String]) -> (String, Value) {
-    (MARKER.to_owned(), json!({ "format": MARKER_FORMAT, "kind": kind, "segments": segments }))
+pub(super) fn marker(kind: &str, segments: &[String], at: Micros) -> (String, Value) {
+    (MARKER.to_owned(), json!({ "format": MARKER_FORMAT, "kind": kind, "segments": segments, "at": at }))
 }
 
 pub(super) async fn commit(
@@ -48,7 +48,7 @@ pub(super) async fn commit(
         .with_create_checkpoint(false)
         .with_cleanup_expired_logs(Some(false))
         .with_application_transactions(transactions)
-        .with_metadata([marker(commit.kind.as_str(), &commit.segments)]);
+        .with_metadata([marker(commit.kind.as_str(), &commit.segments, commit.at)]);
     CommitBuilder::from(properties)
         .with_actions(actions)
         .build(Some(state as &dyn TableReference), log_store.clone(), operation(state, table, commit.kind)?)

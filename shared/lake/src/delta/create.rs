@@ -29,7 +29,7 @@ pub(super) async fn create(log_store: &LogStoreRef, table: TableName) -> DeltaRe
         .with_max_retries(0)
         .with_create_checkpoint(false)
         .with_cleanup_expired_logs(Some(false))
-        .with_metadata([commit::marker("create", &[])]);
+        .with_metadata([commit::marker("create", &[], 0)]);
     CreateBuilder::new()
         .with_log_store(log_store.clone())
         .with_table_name(table.as_str())

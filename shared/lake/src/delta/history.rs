@@ -90,7 +90,8 @@ fn taken_in_by(version: u64, actions: &[Action]) -> DeltaResult<Option<TakenIn>>
         version,
         seq: u64::try_from(seq).map_err(|_| broken("which is no number of a batch"))?,
         segments: segments.ok_or_else(|| broken("and a segment that is no text"))?,
-        at: info.timestamp.unwrap_or(0).saturating_mul(1_000),
+        // Commits of the first versions say it by the library's clock only.
+        at: marker["at"].as_i64().or(info.timestamp.map(|ms| ms.saturating_mul(1_000))).unwrap_or(0),
     }))
 }
 

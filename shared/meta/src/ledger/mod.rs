@@ -22,6 +22,7 @@ mod due;
 mod lease;
 mod quarantine;
 mod record;
+mod repair;
 mod stop;
 mod view;
 
@@ -30,6 +31,7 @@ pub use due::Due;
 pub use lease::{LEASE_LENGTH, Lease, Taken};
 pub use quarantine::BadSegment;
 pub use record::{GROUP_BODIES_MAX, Recorded, SEEN_WINDOW};
+pub use repair::{Forgotten, KnownAgain};
 pub use stop::Stop;
 pub use view::LedgerView;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::safeguard::{Safeguard, holds};
-use model::{BodyHash, Micros, ProjectId, Segment, TableId};
+use model::{BodyHash, Micros, ProjectId, Segment, SegmentId, TableId};
 use serde_json::json;
 
 use super::{Ledger, attributes, live_key};
@@ -40,11 +40,10 @@ impl Ledger {
             return Err(StoreError::Invalid(format!("a segment of {} bodies", bodies.len())));
         }
         let expires_at = self.clock.now() + Micros::try_from(SEEN_WINDOW.as_micros()).unwrap_or(Micros::MAX);
-        let seen = Attributes::from_iter([("segment".to_owned(), json!(segment.id))]);
         let mut operations: Vec<_> = bodies
             .iter()
             .map(|hash| {
-                Operation::put(seen_key(&table.project, hash), seen.clone())
+                Operation::put(seen_key(&table.project, hash), seen(&segment.id))
                     .expiring(expires_at)
                     .when_safe(Safeguard::SeenCondition, Condition::Absent)
             })
@@ -76,6 +75,11 @@ impl Ledger {
     }
 }
 
-fn seen_key(project: &ProjectId, hash: &BodyHash) -> ItemKey {
+/// `{"segment": "<segment id>"}`: the one that the body came in with.
+pub(super) fn seen(segment: &SegmentId) -> Attributes {
+    Attributes::from_iter([("segment".to_owned(), json!(segment))])
+}
+
+pub(super) fn seen_key(project: &ProjectId, hash: &BodyHash) -> ItemKey {
     ItemKey::new(format!("seen/{project}/{hash}"), "seen")
 }
