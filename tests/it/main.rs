@@ -19,9 +19,10 @@ mod keys;
 mod projects;
 mod quota;
 
-// OTLP in: what a correct receiver does, and what a kill leaves behind.
+// OTLP in: what a correct receiver does, and what a kill or a restored backup leaves behind.
 mod kill;
 mod otlp_rules;
+mod repair;
 mod soak;
 mod start;
 

@@ -13,6 +13,7 @@ mod openapi;
 mod output;
 mod project;
 mod query;
+mod repair;
 mod serve;
 mod status;
 mod table;
@@ -53,6 +54,8 @@ enum Command {
     Status(status::StatusArgs),
     /// Run one pass of compaction now
     Compact(compact::CompactArgs),
+    /// Bring tables into order whose metadata or files were put back in time; changes nothing on others
+    Repair(repair::RepairArgs),
     /// Create projects, list them, change their settings
     Project(project::ProjectArgs),
     /// Create API keys, list them, revoke them
@@ -95,6 +98,7 @@ fn dispatch(command: Command, screen: &mut Screen) -> Result<(), CliError> {
         Command::Query(args) => query::run(&args, screen),
         Command::Status(args) => status::run(&args, screen),
         Command::Compact(args) => compact::run(&args, screen),
+        Command::Repair(args) => repair::run(&args, screen),
         Command::Project(args) => project::run(&args, screen),
         Command::Key(args) => key::run(&args, screen),
         Command::Doctor(args) => crate::doctor::run(&args, screen),

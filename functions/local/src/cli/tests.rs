@@ -236,6 +236,28 @@ fn compact_tells_what_it_did_and_fails_if_a_table_did() {
 }
 
 #[test]
+fn repair_says_what_was_wrong_and_fails_if_something_may_be_missing() {
+    let row = |outcome: &str| {
+        json!({ "tables": [{
+            "project": "default", "table": "otel_metrics", "outcome": outcome, "was_stopped": "the ledger ends with batch 4",
+            "segments_restored": 2, "rows_restored": 1200, "lost_objects": if outcome == "partial" { 3 } else { 0 },
+        }]})
+    };
+    let fake = Fake::answering(&[(200, row("repaired")), (200, row("partial")), (200, row("repaired"))]);
+    let (code, out, _) = fake.run(&["repair", "otel_metrics"]);
+    assert_eq!(code, 0);
+    for part in ["default/otel_metrics: repaired", "the ledger ends with batch 4", "2 segments", "1,200 rows"] {
+        assert!(out.contains(part), "{part} is not in {out}");
+    }
+    assert!(!out.contains("lost"), "{out}");
+    let (code, out, _) = fake.run(&["repair"]);
+    assert!(code == 1 && out.contains("3 landing objects") && out.contains("may be lost"), "{out}");
+    let (_, out, _) = fake.run(&["repair", "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&out).expect("JSON"), row("repaired"));
+    assert_eq!(fake.run(&["repair", "no_table"]).0, 2);
+}
+
+#[test]
 fn lists_are_read_to_the_last_page() {
     let fake = Fake::answering(&[
         (200, json!({ "projects": [{ "id": "a", "name": "A" }], "next_cursor": "a b" })),

@@ -2,7 +2,7 @@
 //!
 //! - [`server`](Server): starts and stops the whole; `data`: the data folder; `background`: compaction, sweeper, upkeep
 //! - `credentials`, `welcome`: the first start; `listen`, `port`: the ports
-//! - `operate`, `metrics`, `health`: what operators ask
+//! - `operate`, `repair`, `metrics`, `health`: what operators ask
 
 mod background;
 mod credentials;
@@ -12,6 +12,7 @@ mod listen;
 mod metrics;
 mod operate;
 mod port;
+mod repair;
 mod server;
 mod welcome;
 

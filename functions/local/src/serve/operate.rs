@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
 /// Time for one pass over everything; what is not done by then is found by the sweeper.
-const PASS_TIME: Duration = Duration::from_secs(20 * 60);
+pub(super) const PASS_TIME: Duration = Duration::from_secs(20 * 60);
 /// How long a table that somebody else holds is left alone.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
 /// Projects read at a time.
@@ -106,7 +106,7 @@ struct TableRow {
     compaction_lag_s: f64,
     /// Segments that could not be read and were set aside.
     quarantined: usize,
-    /// Why nobody commits to this table, if so.
+    /// Why nobody commits to this table, if so, and what to do.
     stop: Option<String>,
     /// By which other engines open the table.
     uri: String,
@@ -208,12 +208,12 @@ pub(crate) async fn maintain_all(app: &compact::App, pace: Pace, deadline: Deadl
     }
 }
 
-fn tables_of(projects: Vec<ProjectId>) -> impl Iterator<Item = TableId> {
+pub(super) fn tables_of(projects: Vec<ProjectId>) -> impl Iterator<Item = TableId> {
     projects.into_iter().flat_map(|project| TableName::ALL.map(|table| TableId::new(project.clone(), table)))
 }
 
 /// The caller's project; for an admin of the installation, all of them.
-async fn within_reach(projects: &Projects, caller: &Caller) -> Result<Vec<ProjectId>, ApiError> {
+pub(super) async fn within_reach(projects: &Projects, caller: &Caller) -> Result<Vec<ProjectId>, ApiError> {
     if !(caller.reach == Reach::Installation && caller.scopes.allows(Scope::Admin)) {
         return Ok(vec![caller.project.clone()]);
     }
@@ -251,7 +251,7 @@ async fn pass(app: &compact::App, id: &TableId, days: DaysAtOnce, deadline: Dead
         }
         Outcome::Busy { .. } => row.outcome = "busy",
         Outcome::BackedOff => row.outcome = "backed_off",
-        Outcome::Stopped { reason } => (row.outcome, row.error) = ("stopped", Some(reason)),
+        Outcome::Stopped { reason } => (row.outcome, row.error) = ("stopped", Some(stopped(&reason))),
         Outcome::Unavailable { error } => (row.outcome, row.error) = ("unavailable", Some(error)),
         Outcome::Failed { error } | Outcome::HandBack { why: error } => {
             (row.outcome, row.error) = ("failed", Some(error));
@@ -272,7 +272,7 @@ async fn pass(app: &compact::App, id: &TableId, days: DaysAtOnce, deadline: Dead
             }
             let refused = did.retention_refused.map(retention_refused);
             let failed = (!did.failed.is_empty()).then(|| format!("failed: {}; see the log", did.failed.join(", ")));
-            row.error = did.stopped.or(refused).or(failed);
+            row.error = did.stopped.as_deref().map(stopped).or(refused).or(failed);
         }
         Err(error) => (row.outcome, row.error) = ("failed", Some(error.to_string())),
     }
@@ -284,7 +284,7 @@ fn is_busy(outcome: &Outcome) -> bool {
 }
 
 /// Asks again while somebody else holds the table, usually the worker next door, who soon gives it back.
-async fn when_free<T, F: Future<Output = T>>(
+pub(super) async fn when_free<T, F: Future<Output = T>>(
     app: &compact::App,
     deadline: Deadline,
     mut act: impl FnMut() -> F,
@@ -317,9 +317,14 @@ fn row(status: TableStatus, app: &compact::App) -> TableRow {
         last_commit_at: status.last_written_at.map(rfc3339),
         compaction_lag_s: seconds(lag),
         quarantined: status.quarantined.len(),
-        stop: status.stop.map(|stop| stop.reason),
+        stop: status.stop.map(|stop| stopped(&stop.reason)),
         uri: status.url,
     }
+}
+
+/// What an operator is told of a stopped table.
+fn stopped(reason: &str) -> String {
+    format!("{reason}: one of the two was put back in time; run `plimsoll repair`")
 }
 
 fn retention_refused(refused: RetentionRefused) -> String {
@@ -364,6 +369,7 @@ mod tests {
     fn every_operation_of_the_whole_document_says_what_it_answers_and_which_key_it_needs() {
         let mut others = query::openapi();
         others.merge(openapi());
+        others.merge(crate::serve::repair::openapi());
         let document = serde_json::to_value(api::openapi(others)).expect("JSON");
         let schemes = document["components"]["securitySchemes"].as_object().expect("schemes");
         let mut n_open = 0;

@@ -25,6 +25,7 @@ use super::data::{DataError, DataFolder, ObjectsLayer};
 use super::health::{self, Stores};
 use super::listen::{ListenError, bind};
 use super::operate::{self, Operate};
+use super::repair;
 use super::welcome::{ShowKeys, welcome};
 use super::{metrics, port};
 use crate::cli::ServeArgs;
@@ -129,6 +130,7 @@ impl Server {
         let routes = parts
             .api
             .merge(operate::router(operate.clone()))
+            .merge(repair::router(operate.clone()))
             .merge(metrics::router(parts.registry, operate))
             .merge(health::router(Arc::new(stores)));
         let api = edge::face(routes, folder.ids, &config.ingest.cors_origins);
@@ -232,6 +234,7 @@ impl Parts {
         );
         let mut document = query::openapi();
         document.merge(operate::openapi());
+        document.merge(repair::openapi());
         let manage = api::App::new(Arc::clone(&doors.projects), Arc::clone(&doors.keys), document);
         let api = query::router(query).merge(api::router(manage));
         Ok(Self { otlp: ingest::router(ingest), api, compact: Arc::new(compact), registry })

@@ -1,0 +1,156 @@
+//! `POST /api/v1/repair`: tables whose ledger or log was put back in time go on.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::routing::post;
+use axum::{Json, Router};
+use compact::{Deadline, PassError, Repaired};
+use edge::{ApiError, Authenticated, ErrorCode, JsonBodyOrDefault, require};
+use model::{Scope, TableId, TableName};
+use serde::{Deserialize, Serialize};
+use utoipa::{OpenApi, ToSchema};
+
+use super::operate::{Operate, PASS_TIME, tables_of, when_free, within_reach};
+
+pub(crate) fn router(operate: Operate) -> Router {
+    Router::new().route("/api/v1/repair", post(repair)).with_state(operate)
+}
+
+/// The part of the OpenAPI document that describes it.
+pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
+    #[derive(OpenApi)]
+    #[openapi(paths(repair))]
+    struct Document;
+    Document::openapi()
+}
+
+/// Which tables to repair; everything is optional.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+struct RepairRequest {
+    /// Only this table; null: all within reach.
+    #[schema(value_type = Option<String>)]
+    table: Option<String>,
+}
+
+/// What repair found and did.
+#[derive(Serialize, ToSchema)]
+struct RepairAnswer {
+    tables: Vec<RepairedRow>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct RepairedRow {
+    project: String,
+    table: &'static str,
+    /// sound (nothing was wrong), repaired, partial (something may be missing), busy, failed
+    outcome: &'static str,
+    /// Why the table was stopped; null: it was not.
+    was_stopped: Option<String>,
+    /// In what the ledger and the table differed; null: their numbers fit.
+    found: Option<String>,
+    /// Number of the empty commit from which the table goes on; null: none was needed.
+    resumed_at: Option<u64>,
+    /// Batches of which the table knows nothing; their segments are live again.
+    batches_dropped: usize,
+    /// Segments that were live and in the table at once.
+    live_dropped: usize,
+    /// Live segments from which bodies were taken that the table holds already.
+    doubles_removed: usize,
+    /// Bodies whose retry adds nothing, again.
+    bodies_known_again: usize,
+    /// Segments that nothing named, and that are live again.
+    segments_restored: usize,
+    rows_restored: u64,
+    /// Segments in the table whose landing object is gone or unreadable: retries of what is in them are not known.
+    unknown_segments: usize,
+    /// Landing objects that nothing names and that cannot be read.
+    unreadable_objects: usize,
+    /// Landing objects that hold known and unknown bodies and do not tell their rows apart.
+    undivided_objects: usize,
+    /// Landing objects from before the dedup window that nothing names: perhaps lost.
+    lost_objects: usize,
+    error: Option<String>,
+}
+
+/// Repair
+///
+/// After the metadata store or a table was put back in time, its table is stopped. This brings it into order and lets it
+/// go on: every acknowledged record of the last 24 hours is in it once. On a sound table it changes nothing. Ingest and
+/// queries go on meanwhile. May be repeated. With an admin key; the body may be left out.
+#[utoipa::path(post, path = "/api/v1/repair", operation_id = "repair", tag = "operations",
+    request_body = Option<RepairRequest>,
+    responses((status = 200, description = "What was found and done, by table", body = RepairAnswer)))]
+async fn repair(
+    State(operate): State<Operate>,
+    Authenticated(caller): Authenticated,
+    JsonBodyOrDefault(request): JsonBodyOrDefault<RepairRequest>,
+) -> Result<Json<RepairAnswer>, ApiError> {
+    require(&caller, Scope::Admin)?;
+    let only = request.table.map(|name| name.parse::<TableName>()).transpose().map_err(unknown_table)?;
+    let projects = within_reach(&operate.projects, &caller).await?;
+    let app = Arc::clone(&operate.compact);
+    let repairs = operate.background.spawn(async move {
+        let deadline = Deadline::after(app.clock.as_ref(), PASS_TIME);
+        let mut tables = Vec::new();
+        for id in tables_of(projects).filter(|id| only.is_none_or(|only| id.table == only)) {
+            let repair = || compact::repair(&app, &id, deadline);
+            let is_busy = |did: &Result<Repaired, PassError>| matches!(did, Ok(did) if did.busy_until.is_some());
+            tables.push(row(&id, when_free(&app, deadline, repair, is_busy).await));
+        }
+        tables
+    });
+    Ok(Json(RepairAnswer { tables: repairs.await.map_err(ApiError::internal)? }))
+}
+
+fn unknown_table(error: impl std::fmt::Display) -> ApiError {
+    ApiError::new(ErrorCode::BadRequest, error.to_string())
+}
+
+fn row(id: &TableId, repaired: Result<Repaired, PassError>) -> RepairedRow {
+    let error = repaired.as_ref().err().map(said);
+    let failed = error.is_some();
+    let did = repaired.unwrap_or_default();
+    let outcome = match &did {
+        _ if failed => "failed",
+        did if did.busy_until.is_some() => "busy",
+        did if did.is_partial() => "partial",
+        did if *did == Repaired::default() => "sound",
+        _ => "repaired",
+    };
+    RepairedRow {
+        project: id.project.to_string(),
+        table: id.table.as_str(),
+        outcome,
+        was_stopped: did.was_stopped,
+        found: did.found,
+        resumed_at: did.resumed_at,
+        batches_dropped: did.batches_dropped,
+        live_dropped: did.live_dropped,
+        doubles_removed: did.doubles_removed,
+        bodies_known_again: did.bodies_known_again,
+        segments_restored: did.segments_restored,
+        rows_restored: did.rows_restored,
+        unknown_segments: did.unknown_segments,
+        unreadable_objects: did.unreadable_objects,
+        undivided_objects: did.undivided_objects,
+        lost_objects: did.lost_objects,
+        error,
+    }
+}
+
+/// The error, and what to do about it.
+fn said(error: &PassError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    let advice = match error {
+        PassError::Newer(_) => "run `plimsoll repair` of the version that wrote it",
+        _ => "nothing was lost by it; run `plimsoll repair` again",
+    };
+    format!("{text}; {advice}")
+}
