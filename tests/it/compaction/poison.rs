@@ -1,14 +1,17 @@
 //! Segments that cannot be compacted, and stores that do not answer: the first are put aside, the second waited for.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arrow::array::{ArrayRef, StringArray};
 use arrow::record_batch::RecordBatch;
+use async_trait::async_trait;
 use compact::{Counter, Outcome};
+use lake::{Commit, ForeignCommit, LogError, LogOpener, RemovedFile, Snapshot, TableLog, TakenIn};
 use meta::ledger::Taken;
-use model::{BodyHash, ProjectId, Segment, TableId};
-use object_store::ObjectStoreExt;
+use model::{BodyHash, Micros, ProjectId, Segment, TableId};
 use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
 use std::sync::Arc;
 
 use super::world::{MINUTE, NOON, World, exactly_once};
@@ -160,4 +163,137 @@ async fn a_store_that_does_not_answer_is_never_poison() {
     assert_eq!(world.in_table().await, exactly_once(&rows));
     assert_eq!(world.snapshot().await.voided, 0);
     assert!(world.ledger().quarantined(&world.table).await.expect("read").is_empty());
+}
+
+/// Somebody else wins the race for every version of a log, as long as the storm lasts.
+struct Stormy {
+    inner: Arc<dyn LogOpener>,
+    store: Arc<dyn ObjectStore>,
+    storms: Arc<AtomicBool>,
+}
+
+struct StormyLog {
+    inner: Arc<dyn TableLog>,
+    table: TableId,
+    store: Arc<dyn ObjectStore>,
+    storms: Arc<AtomicBool>,
+}
+
+impl LogOpener for Stormy {
+    fn open(&self, table: &TableId) -> Arc<dyn TableLog> {
+        Arc::new(StormyLog {
+            inner: self.inner.open(table),
+            table: table.clone(),
+            store: self.store.clone(),
+            storms: self.storms.clone(),
+        })
+    }
+}
+
+#[async_trait]
+impl TableLog for StormyLog {
+    async fn snapshot(&self) -> Result<Option<Snapshot>, LogError> {
+        self.inner.snapshot().await
+    }
+
+    async fn create(&self) -> Result<(), LogError> {
+        self.inner.create().await
+    }
+
+    async fn commit(&self, base: &Snapshot, commit: Commit) -> Result<(), LogError> {
+        if self.storms.load(Ordering::SeqCst) {
+            let path = format!("shop/{}/_delta_log/{:020}.json", self.table.table, base.version + 1);
+            let entry = r#"{"commitInfo":{"timestamp":1,"operation":"OPTIMIZE","engineInfo":"elsewhere"}}"#;
+            self.store.put(&path.as_str().into(), entry.into()).await.expect("put");
+        }
+        self.inner.commit(base, commit).await
+    }
+
+    async fn removed(&self, base: &Snapshot) -> Result<Vec<RemovedFile>, LogError> {
+        self.inner.removed(base).await
+    }
+
+    async fn foreign_commit(&self, base: &Snapshot) -> Result<Option<ForeignCommit>, LogError> {
+        self.inner.foreign_commit(base).await
+    }
+
+    async fn taken_in(&self, base: &Snapshot) -> Result<Vec<TakenIn>, LogError> {
+        self.inner.taken_in(base).await
+    }
+
+    async fn last_checkpoint(&self) -> Result<Option<u64>, LogError> {
+        self.inner.last_checkpoint().await
+    }
+
+    async fn checkpoint(&self) -> Result<u64, LogError> {
+        self.inner.checkpoint().await
+    }
+
+    async fn clean_log(&self, older_than: Micros) -> Result<usize, LogError> {
+        self.inner.clean_log(older_than).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_of_foreign_commits_is_waited_out_and_drains_when_it_stops() {
+    let world = World::new().await;
+    let rows = world.rows(6, NOON, MINUTE);
+    world.send(&rows).await;
+    let mut app = world.app();
+    let storms = Arc::new(AtomicBool::new(true));
+    app.logs = Arc::new(Stormy { inner: app.logs.clone(), store: world.store.clone(), storms: storms.clone() });
+    for turn in 0..6 {
+        let before = world.app().logs.open(&world.table).snapshot().await.expect("loaded").map_or(0, |s| s.version);
+        let outcome = world.compact(&app).await;
+        assert!(matches!(outcome, Outcome::Unavailable { .. }), "turn {turn}: {outcome:?}");
+        let after = world.snapshot().await;
+        assert!(after.version - before <= 7, "turn {turn}: each turn ends after a few tries");
+        assert_eq!((after.committed, after.voided), (0, 0), "a lost race says nothing of the segments");
+        assert_eq!(world.seen_by_reader().await, exactly_once(&rows));
+        // The project is left alone for a while; whoever asks by hand is served all the same.
+        let trigger = vec![meta::Trigger::new(world.table.clone())];
+        assert_eq!(compact::handle(&app, trigger, world.deadline()).await, [Outcome::BackedOff], "turn {turn}");
+        world.advance(Duration::from_secs(400));
+    }
+    storms.store(false, Ordering::SeqCst);
+    world.drain().await;
+    assert_eq!(world.in_table().await, exactly_once(&rows));
+    assert!(world.ledger().quarantined(&world.table).await.expect("read").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_a_newer_version_is_handed_back_and_other_projects_flow() {
+    let mut world = World::new().await;
+    let rows = world.rows(6, NOON, MINUTE);
+    let segment = world.send(&rows).await;
+    let ledger = world.ledger();
+    let Taken::Ours(lease) = ledger.take_lease(&world.table).await.expect("taken") else { panic!("busy") };
+    let (batch, lease) = ledger.open_batch(&world.table, &lease, vec![segment.id]).await.expect("opened");
+    ledger.release_lease(&world.table, &lease).await.expect("released");
+    let item = |format: u32| {
+        let batch = meta::ledger::Batch { format, ..batch.clone() };
+        let key = meta::ItemKey::new("ledger/shop/otel_logs_and_spans/0", format!("batch#{:020}", batch.seq));
+        meta::Operation::put(key, serde_json::to_value(batch).expect("json").as_object().expect("an object").clone())
+    };
+    world.items.write(item(meta::ledger::Batch::FORMAT + 1)).await.expect("put");
+    let app = world.app();
+    let outcome = world.compact(&app).await;
+    assert!(
+        matches!(&outcome, Outcome::HandBack { why } if why.contains("batch 1")) && outcome.is_retry(),
+        "{outcome:?}"
+    );
+    let repaired = compact::repair(&app, &world.table, world.deadline()).await;
+    assert!(matches!(repaired, Err(compact::PassError::Newer(_))), "{repaired:?}");
+    assert_eq!(world.seen_by_reader().await, exactly_once(&rows), "readers go on");
+    let first = world.table.clone();
+    world.table = TableId::new(ProjectId::parse("other").expect("an id"), first.table);
+    let others = world.rows(4, NOON, MINUTE);
+    world.send(&others).await;
+    world.drain().await;
+    assert_eq!(world.in_table().await, exactly_once(&others));
+    // The newer version did its part, or this one is told to.
+    world.table = first;
+    world.items.write(item(meta::ledger::Batch::FORMAT)).await.expect("put");
+    world.drain().await;
+    assert_eq!(world.in_table().await, exactly_once(&rows));
 }

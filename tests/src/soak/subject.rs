@@ -155,10 +155,9 @@ impl Subject {
         self.disk.path().join("data")
     }
 
-    /// On the disk; none while there is ballast on it.
-    pub(super) fn data_bytes(&self) -> Option<u64> {
-        let used = self.disk.used_bytes();
-        (!self.disk.has_ballast()).then_some(used)
+    /// On the disk, without ballast.
+    pub(super) fn data_bytes(&self) -> u64 {
+        self.disk.used_bytes() - self.disk.ballast_bytes()
     }
 
     fn note_end(&self, binary: &mut Binary) -> bool {
