@@ -166,7 +166,7 @@ async fn landing_objects_go_when_they_are_old_and_nothing_names_them() {
     world.compact(&app).await;
     assert_eq!(world.ledger().quarantined(&world.table).await.expect("read").len(), 1);
     assert_eq!(world.landing_objects().await, 3);
-    world.advance(23 * HOUR);
+    world.advance(47 * HOUR);
     assert_eq!(world.maintain(&app).await.landing_objects_deleted, 0);
     world.advance(2 * HOUR);
     let later = world.rows(10, NOON, MINUTE);
