@@ -83,12 +83,13 @@ async fn turn(app: &App, table: &TableId, due: DueRule, deadline: Deadline) -> O
     let time: Duration = deadline.remaining(app.clock.as_ref()).min(app.settings.table_time_max);
     let deadline = Deadline(deadline.0.min(Deadline::after(app.clock.as_ref(), time).0));
     // A pass cut off here is a worker that died here: the ledger says where to go on.
-    let outcome = match tokio::time::timeout(time + GRACE, pass::run(app, table, due, deadline)).await {
-        Ok(Ok(Pass::Done(done))) => Outcome::Done(done),
-        Ok(Ok(Pass::Busy { until })) => Outcome::Busy { until },
-        Ok(Ok(Pass::Stopped(stop))) => Outcome::Stopped { reason: stop.reason },
-        Ok(Err(error)) => failed(app, table, &error),
-        Err(_) => {
+    let ran = clock::within(app.clock.as_ref(), time + GRACE, pass::run(app, table, due, deadline)).await;
+    let outcome = match ran {
+        Some(Ok(Pass::Done(done))) => Outcome::Done(done),
+        Some(Ok(Pass::Busy { until })) => Outcome::Busy { until },
+        Some(Ok(Pass::Stopped(stop))) => Outcome::Stopped { reason: stop.reason },
+        Some(Err(error)) => failed(app, table, &error),
+        None => {
             app.counters.add(Counter::Errors, 1);
             tracing::error!(%table, time_ms = time.as_millis(), "compaction took too long");
             Outcome::Unavailable { error: "it took too long".to_owned() }

@@ -67,7 +67,7 @@ async fn receive(
     let on_the_way = app.groups.announce();
     let (body, share) = body::read(&app.budget, headers, body, app.settings.wire_bytes_max).await?;
     let settings = app.projects.settings(&caller.project).await.map_err(Refusal::Metadata)?;
-    let arrived_at = app.clock.now();
+    let (arrived_at, arrived) = (app.clock.now(), app.clock.uptime());
     let checked = Checked {
         accepted: settings.accepted(signal.table(), arrived_at),
         project: caller.project.clone(),
@@ -75,6 +75,7 @@ async fn receive(
         content_type,
         encoding,
         arrived_at,
+        arrived,
         body,
     };
     let (decoded, _share) = prepare(app, checked, share).await?;

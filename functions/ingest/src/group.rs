@@ -91,7 +91,7 @@ async fn lead_landings(app: Arc<App>, table: TableId) {
     let _down = StepDown { app: &app, table: &table };
     loop {
         if app.groups.company_is_coming() {
-            tokio::time::sleep(app.settings.company_wait).await;
+            app.clock.sleep(app.settings.company_wait).await;
         }
         let group = app.groups.with(|tables| {
             let waiting = tables.get_mut(&table).map(|w| &mut w.bodies);

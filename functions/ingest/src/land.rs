@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
+use clock::Clock;
 use meta::ledger::Recorded;
 use meta::{StoreError, Trigger};
 use model::safeguard::{Safeguard, holds};
@@ -15,6 +16,7 @@ use object_store::path::Path;
 use objects::{checksum, landing_key};
 
 use crate::App;
+use crate::blocking::blocking;
 
 /// A body that was decoded and waits to land.
 pub struct Prepared {
@@ -24,6 +26,8 @@ pub struct Prepared {
     pub bytes: usize,
     pub time_min: Micros,
     pub time_max: Micros,
+    /// [`clock::Clock::uptime`] when it had been read.
+    pub arrived: Duration,
 }
 
 /// What became of a body.
@@ -55,7 +59,7 @@ pub enum LandError {
         #[source]
         source: StoreError,
     },
-    #[error("segment {segment} could not be recorded within {} s of its writing", RECORD_WITHIN.as_secs())]
+    #[error("segment {segment} could not be recorded within {} s of its arrival", RECORD_WITHIN.as_secs())]
     TooLate { segment: SegmentId },
     #[error("failed to note that {table} is due")]
     Due {
@@ -78,7 +82,8 @@ pub enum EncodeError {
     CutOff(#[from] tokio::task::JoinError),
 }
 
-/// A segment is recorded within this time of its PUT or not at all, so that the cleaner knows which objects nobody will name.
+/// A body is recorded within this time of its arrival or not at all: so the cleaner knows which objects nobody will name,
+/// and a process that was suspended for a day does not record a retry whose first try is forgotten by then.
 const RECORD_WITHIN: Duration = Duration::from_secs(120);
 /// How long a store that does not answer is asked again before the client is told to come back.
 const RETRY_FOR: Duration = Duration::from_secs(3);
@@ -141,13 +146,13 @@ impl<'a> Group<'a> {
 struct Written {
     segment: Segment,
     bodies: Vec<BodyHash>,
-    /// [`clock::Clock::uptime`] before its PUT began.
-    began: Duration,
+    /// When the first of its bodies arrived.
+    arrived: Duration,
 }
 
 async fn write_segment(app: &App, table: &TableId, group: Group<'_>) -> Result<Written, LandError> {
     let Group { id, hashes, bodies } = group;
-    let began = app.clock.uptime();
+    let arrived = bodies.iter().map(|b| b.arrived).min().unwrap_or_default();
     let now = app.clock.now();
     let rows = bodies.iter().map(|b| b.batch.num_rows() as u64).sum();
     let time_min = bodies.iter().map(|b| b.time_min).min().unwrap_or(now);
@@ -166,7 +171,7 @@ async fn write_segment(app: &App, table: &TableId, group: Group<'_>) -> Result<W
         format: Segment::FORMAT,
     };
     put(app, table, &key, bytes).await?;
-    Ok(Written { segment, bodies: hashes, began })
+    Ok(Written { segment, bodies: hashes, arrived })
 }
 
 /// On a thread for blocking work: compressing a large group takes milliseconds.
@@ -174,7 +179,7 @@ async fn encode(table: &TableId, bodies: &[&Prepared], hashes: &[BodyHash]) -> R
     let name = table.table;
     let divided: Vec<_> = hashes.iter().zip(bodies).map(|(hash, body)| (*hash, body.batch.num_rows())).collect();
     let batches: Vec<RecordBatch> = bodies.iter().map(|b| b.batch.clone()).collect();
-    let encoded = tokio::task::spawn_blocking(move || {
+    let encoded = blocking(move || {
         Ok(match batches.as_slice() {
             [one] => rows::segment::write_divided(one, &divided)?,
             many => rows::segment::write_divided(&rows::concat(name, many)?, &divided)?,
@@ -193,7 +198,7 @@ async fn put(app: &App, table: &TableId, key: &Path, bytes: Bytes) -> Result<(),
             Ok(_) => return Ok(()),
             Err(source) => {
                 tracing::warn!(%key, error = &source as &dyn std::error::Error, "segment PUT failed");
-                if !patience.wait().await {
+                if !patience.wait(app.clock.as_ref()).await {
                     return Err(LandError::Write { key: key.clone(), source });
                 }
             }
@@ -204,14 +209,15 @@ async fn put(app: &App, table: &TableId, key: &Path, bytes: Bytes) -> Result<(),
 async fn record(app: &App, table: &TableId, written: &Written) -> Result<Recorded, LandError> {
     let mut patience = Patience::new();
     loop {
-        if app.clock.uptime().saturating_sub(written.began) >= RECORD_WITHIN && holds(Safeguard::RecordedInTime) {
+        let is_late = app.clock.uptime().saturating_sub(written.arrived) >= RECORD_WITHIN;
+        if is_late && holds(Safeguard::RecordedInTime) {
             return Err(LandError::TooLate { segment: written.segment.id.clone() });
         }
         match app.ledger.record(table, &written.segment, &written.bodies).await {
             Ok(recorded) => return Ok(recorded),
             Err(source) => {
                 tracing::warn!(segment = %written.segment.id, error = &source as &dyn std::error::Error, "ledger did not record");
-                if !patience.wait().await {
+                if !patience.wait(app.clock.as_ref()).await {
                     return Err(LandError::Record { segment: written.segment.id.clone(), source });
                 }
             }
@@ -248,11 +254,11 @@ impl Patience {
     }
 
     /// False: the time for trying again is used up.
-    async fn wait(&mut self) -> bool {
+    async fn wait(&mut self, clock: &dyn Clock) -> bool {
         if self.spent >= RETRY_FOR {
             return false;
         }
-        tokio::time::sleep(self.next).await;
+        clock.sleep(self.next).await;
         self.spent += self.next;
         self.next = (self.next * 2).min(RETRY_LONGEST);
         true

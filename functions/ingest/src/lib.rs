@@ -7,10 +7,12 @@
 //! - `body`: reading it within limits; `prepare`: inflate, hash, decode
 //! - `group`: requests that arrive together land together
 //! - `land`: the PUT, the transaction in the ledger, `due`, the trigger
+//! - `blocking`: long computation, away from the threads that serve others
 //! - `refusal`: what the client is told otherwise
 
 mod announced;
 mod app;
+mod blocking;
 mod body;
 #[cfg(debug_assertions)]
 mod broken;

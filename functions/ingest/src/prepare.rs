@@ -1,12 +1,14 @@
 //! From the bytes of a request to rows: inflate, hash, decode. Pure computation, off the async threads when it is much.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use model::{BodyHash, Micros, ProjectId, Signal, TimeRange};
 use otlp::{ContentType, Encoding, InflateError};
 use rows::{BodyContext, BodyOutcome, Decoder};
 
+use crate::blocking::blocking;
 use crate::body::Share;
 use crate::{App, Prepared, Refusal};
 
@@ -27,6 +29,8 @@ pub(crate) struct Checked {
     pub encoding: Encoding,
     pub accepted: TimeRange,
     pub arrived_at: Micros,
+    /// [`clock::Clock::uptime`] at that moment.
+    pub arrived: Duration,
     pub body: Bytes,
 }
 
@@ -46,7 +50,7 @@ pub(crate) async fn prepare(app: &Arc<App>, request: Checked, share: Share) -> R
     }
     let _slot = app.decoders.acquire().await.map_err(|_| Refusal::Crashed)?;
     let app = Arc::clone(app);
-    tokio::task::spawn_blocking(move || decode(&app, &request, share)).await.map_err(|_| Refusal::Crashed)?
+    blocking(move || decode(&app, &request, share)).await.map_err(|_| Refusal::Crashed)?
 }
 
 /// Inflates by steps: the share grows before the memory does, so that a zip bomb is refused at what it may have.
@@ -84,13 +88,13 @@ fn decode_body(app: &App, request: &Checked, body: Bytes) -> Result<Decoded, Ref
         return Ok(Decoded { prepared: None, outcome, bytes: body.len() });
     }
     if outcome.records_without_time == 0 {
-        return Ok(finish(decoder, outcome, hash, body.len()));
+        return Ok(finish(request, decoder, outcome, hash, body.len()));
     }
     // Records without a time of their own look the same whenever they happen: such a body is stored at least once, so
     // that two real ones are two, and its records get ids of their own.
     let hash = hash_of(request, &body, Some(&app.ids.fresh()));
     let (decoder, outcome) = decode_as(app, request, hash, &wire)?;
-    Ok(finish(decoder, outcome, hash, body.len()))
+    Ok(finish(request, decoder, outcome, hash, body.len()))
 }
 
 fn decode_as(app: &App, request: &Checked, hash: BodyHash, wire: &[u8]) -> Result<(Decoder, BodyOutcome), Refusal> {
@@ -108,9 +112,9 @@ fn decode_as(app: &App, request: &Checked, hash: BodyHash, wire: &[u8]) -> Resul
     Ok((decoder, outcome))
 }
 
-fn finish(decoder: Decoder, outcome: BodyOutcome, hash: BodyHash, bytes: usize) -> Decoded {
-    let prepared =
-        Prepared { hash, batch: decoder.finish(), bytes, time_min: outcome.time_min, time_max: outcome.time_max };
+fn finish(request: &Checked, decoder: Decoder, outcome: BodyOutcome, hash: BodyHash, bytes: usize) -> Decoded {
+    let (time_min, time_max) = (outcome.time_min, outcome.time_max);
+    let prepared = Prepared { hash, batch: decoder.finish(), bytes, time_min, time_max, arrived: request.arrived };
     Decoded { prepared: Some(prepared), outcome, bytes }
 }
 

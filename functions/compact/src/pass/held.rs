@@ -98,7 +98,7 @@ impl<'a> Held<'a> {
             biased;
             output = &mut work => Ok(output),
             lost = &mut renewal => Err(lost),
-            () = tokio::time::sleep(time) => Err(PassError::TimeUp),
+            () = self.app.clock.sleep(time) => Err(PassError::TimeUp),
         }
     }
 
@@ -113,7 +113,7 @@ impl<'a> Held<'a> {
 /// Renews until the lease is found lost.
 async fn keep(app: &App, table: &TableId, lease: &mut Lease) -> PassError {
     loop {
-        tokio::time::sleep(RENEW_EVERY).await;
+        app.clock.sleep(RENEW_EVERY).await;
         match app.ledger.renew_lease(table, lease).await {
             Ok(renewed) => *lease = renewed,
             Err(error) if error.is_condition() => return PassError::LeaseLost,
