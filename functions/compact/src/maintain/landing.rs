@@ -21,7 +21,7 @@ pub(super) async fn clean(
     did: &mut Maintained,
 ) -> Result<(), PassError> {
     let store = app.root(table).store;
-    let now = store_time::now(store.as_ref(), app.ids.as_ref()).await?;
+    let now = store_time::now(store.as_ref()).await?;
     let kept = Micros::try_from(app.settings.landing_kept.as_micros()).unwrap_or(Micros::MAX);
     let named_before = if holds(Safeguard::LandingNamesReadLast) { None } else { Some(named(app, table).await?) };
     let prefix = landing_prefix(table.table);

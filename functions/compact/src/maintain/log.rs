@@ -16,7 +16,7 @@ pub(super) async fn keep_up(
 ) -> Result<(), PassError> {
     let Some(snapshot) = pass::settled(app, table, held).await? else { return Ok(()) };
     did.checkpoint = held.while_renewing(checkpoint(app, table, snapshot.version)).await??;
-    let now = store_time::now(app.root(table).store.as_ref(), app.ids.as_ref()).await?;
+    let now = store_time::now(app.root(table).store.as_ref()).await?;
     let kept = Micros::try_from(app.settings.log_kept.as_micros()).unwrap_or(Micros::MAX);
     let kept = if holds(Safeguard::LogKeptTwoWindows) { kept } else { 0 };
     let log = app.log(table);

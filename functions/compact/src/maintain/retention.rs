@@ -30,7 +30,7 @@ pub(super) async fn retire(
 ) -> Result<(), PassError> {
     let Some(snapshot) = pass::settled(app, table, held).await? else { return Ok(()) };
     let kept_days = app.projects.settings(&table.project).await?.retention_days(table.table);
-    let now = store_time::now(app.root(table).store.as_ref(), app.ids.as_ref()).await?;
+    let now = store_time::now(app.root(table).store.as_ref()).await?;
     let (files, old_days) = older_than(&snapshot.files, now, kept_days);
     if files.is_empty() {
         return Ok(());

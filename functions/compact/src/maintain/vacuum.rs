@@ -2,7 +2,7 @@
 //!
 //! A file goes if its name is of ours and decided (its seq at or below T, its merge at or below M), the snapshot does not
 //! hold it, and it is older than the readers' horizon: by the store's clock since it was written, and, if it was once part
-//! of the table, by the log since it was removed. Age alone never decides: a slow worker's file may be about to be named.
+//! of the table, by the log since it was removed (a time to come is that of a bad clock and says nothing). Age alone never decides: a slow worker's file may be about to be named.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,6 +18,9 @@ use super::{Maintained, store_time};
 use crate::pass::{self, Held};
 use crate::{App, Counter, PassError};
 
+/// A removal further ahead than this comes from a bad clock.
+const CLOCK_SLACK_US: Micros = 60_000_000;
+
 pub(super) async fn vacuum(
     app: &App,
     table: &TableId,
@@ -27,9 +30,9 @@ pub(super) async fn vacuum(
     let Some(snapshot) = pass::settled(app, table, held).await? else { return Ok(()) };
     let store = app.root(table).store;
     let removed = app.log(table).removed(&snapshot).await?;
-    let now = store_time::now(store.as_ref(), app.ids.as_ref()).await?;
+    let now = store_time::now(store.as_ref()).await?;
     let horizon = Micros::try_from(app.settings.vacuum_horizon.as_micros()).unwrap_or(Micros::MAX);
-    let rule = Rule::new(&snapshot, &removed, now - horizon);
+    let rule = Rule::new(&snapshot, &removed, now, now - horizon);
     let root = table_path(table.table);
     let candidates = list(store.as_ref(), &root, &rule, app.settings.deletes_max);
     for key in held.while_renewing(candidates).await?? {
@@ -59,10 +62,11 @@ struct Rule<'a> {
 }
 
 impl<'a> Rule<'a> {
-    fn new(snapshot: &'a Snapshot, removed: &'a [RemovedFile], older_than: Micros) -> Self {
+    fn new(snapshot: &'a Snapshot, removed: &'a [RemovedFile], now: Micros, older_than: Micros) -> Self {
+        let removed = removed.iter().filter(|file| file.removed_at <= now + CLOCK_SLACK_US);
         Self {
             active: snapshot.files.iter().map(|file| file.path.as_str()).collect(),
-            removed_at: removed.iter().map(|file| (file.path.as_str(), file.removed_at)).collect(),
+            removed_at: removed.map(|file| (file.path.as_str(), file.removed_at)).collect(),
             committed: snapshot.committed,
             merged: snapshot.merged,
             older_than,
@@ -135,14 +139,17 @@ mod tests {
             schema: SchemaFit::Fits,
             base: Arc::new(()),
         };
-        let removed = [RemovedFile { path: part(3), removed_at: 99 }, RemovedFile { path: part(4), removed_at: 100 }];
-        let rule = Rule::new(&snapshot, &removed, 100);
+        let to_come = 200 + CLOCK_SLACK_US + 1;
+        let removed = [(3, 99), (4, 100), (5, to_come)];
+        let removed = removed.map(|(seq, removed_at)| RemovedFile { path: part(seq), removed_at });
+        let rule = Rule::new(&snapshot, &removed, 200, 100);
         let cases = [
             (part(1), 99, true, "an attempt that was never named"),
             (part(1), 100, false, "written within the horizon"),
             (part(2), 0, false, "active"),
             (part(3), 0, true, "removed before the horizon"),
             (part(4), 0, false, "removed within the horizon"),
+            (part(5), 0, true, "removed by one whose clock was ahead"),
             (part(6), 0, false, "its batch may still be committed, however old it is"),
             (merge(3), 0, true, "a merge that was decided"),
             (merge(4), 0, false, "its merge may still be committed"),
