@@ -52,7 +52,7 @@ safeguards! {
     /// The own object stays when the body was seen. Without: the refusal came from our own first try whose reply was lost,
     /// and `live#` names a missing object; C9 stuck, lost.
     OwnSegmentKept = "own-segment-kept",
-    /// A segment is recorded within two minutes of its PUT or not at all. Without: the landing cleaner takes the object
+    /// A body is recorded within two minutes of its arrival or not at all. Without: the landing cleaner takes the object
     /// before a slow producer names it; C9 stuck, lost.
     RecordedInTime = "recorded-in-time",
     /// `due` is put after `live#`. Without, put before: it may be settled in between, C9 never swept.
@@ -229,6 +229,22 @@ safeguards! {
     /// Log entries are kept for two windows. Without: `repair` does not know what was committed, vacuum not what was
     /// removed when, nobody who else wrote; C1, C5.
     LogKeptTwoWindows = "log-kept-two-windows",
+
+    // Repair of what was put back in time.
+
+    /// Repair takes out of `live#` what the table holds. Without: C1 twice.
+    RepairForgetsLive = "repair-forgets-live",
+    /// Repair drops batches that are not in the table before its empty commit. Without: by their numbers they count as
+    /// committed, C1 lost.
+    RepairDropsBatches = "repair-drops-batches",
+    /// Repair makes the bodies of what the table holds known again. Without: a retry is recorded again, C1 twice.
+    RepairKnowsBodies = "repair-knows-bodies",
+    /// Repair forgets a `seen#` that names a segment which nothing names. Without: what was in lost commits does not come
+    /// back, C1 lost.
+    RepairForgetsSeen = "repair-forgets-seen",
+    /// Repair lifts T above every number that ledger or table ever showed. Without, to one more than the table has: a
+    /// reader with a snapshot from the time line that was lost goes on with it, C2.
+    RepairGoesForward = "repair-goes-forward",
 
     // What is due.
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use meta::ledger::{Lease, SEEN_WINDOW};
+use model::safeguard::{Safeguard, holds};
 use model::{BodyHash, Micros, Segment, SegmentId, TableId};
 use object_store::ObjectStore;
 use rows::segment::SegmentFooter;
@@ -66,7 +67,7 @@ pub(super) async fn gather(
 ) -> Result<Found, PassError> {
     let Standing { in_table, listed } = standing;
     let store = app.root(table).store;
-    let since = store_time::now(store.as_ref(), app.ids.as_ref()).await? - window();
+    let since = store_time::now(store.as_ref()).await? - window();
     let listing = landing::list(app, table).await?;
     // After the listing: what landed and was recorded before it is named now.
     let live: HashSet<SegmentId> = app.ledger.read(table).await?.live.into_iter().map(|segment| segment.id).collect();
@@ -120,6 +121,9 @@ async fn know_again(
 ) -> Result<Holders, PassError> {
     let mut holders = Holders::default();
     while let Some((landed, said)) = settled.try_next().await? {
+        if !holds(Safeguard::RepairKnowsBodies) {
+            continue;
+        }
         let Said::Footer(footer) = said else {
             did.unknown_segments += usize::from(landed.at >= since);
             continue;

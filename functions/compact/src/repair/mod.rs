@@ -5,11 +5,11 @@
 //! in again by ingest's own last step, which adds no body that is known.
 //!
 //! 1. **Numbers** (`numbers`). A seq is never used twice and the mark never lowered. An empty commit takes T above every
-//!    number that ledger or table ever showed, and then the mark follows: no reader goes on with a snapshot from the time
-//!    line that was lost, and no late commit of an old batch passes. Batches that are not in the table are dropped
-//!    *before* that commit, since by their numbers readers would take them for committed; `live#` of segments that are in
-//!    the table go *after* the mark covers them, since older snapshots lack them; `batch#` go last. What is in the table
-//!    is read anew after the commit: from then on nobody else can have changed it.
+//!    number that ledger, table or the names of its files ever showed, and then the mark follows: no reader goes on with
+//!    a snapshot from the time line that was lost, and no late commit of an old batch passes. Batches that are not in the
+//!    table are dropped *before* that commit, since by their numbers readers would take them for committed; `live#` of
+//!    segments that are in the table go *after* the mark covers them, since older snapshots lack them; `batch#` go last.
+//!    What is in the table is read anew after the commit: from then on nobody else can have changed it.
 //! 2. **Known bodies** (`known`). The footers of all segments that commits, `bad#` and `live#` name make their bodies
 //!    known again. A live segment that came in while they were not known (a retry) gives up what the table holds. A first
 //!    copy may be a window older than the retry that it made a duplicate: landing objects and log entries are kept for

@@ -2,9 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use lake::{APP_COMPACT, Commit, Snapshot, TakenIn};
+use futures::TryStreamExt;
+use lake::{APP_COMPACT, Commit, FileName, Snapshot, TakenIn};
 use meta::ledger::{Batch, LedgerView};
+use model::safeguard::{Safeguard, holds};
 use model::{Micros, Segment, SegmentId, TableId};
+
+use object_store::ObjectStore;
+use objects::table_path;
 
 use super::Repaired;
 use crate::pass::{self, Held};
@@ -48,10 +53,13 @@ pub(super) async fn settle(
     if did.was_stopped.is_none() {
         held.stop(&format!("{difference}; its repair was begun and did not end")).await?;
     }
-    let seqs = view.batches.iter().map(|batch| batch.seq);
-    let seq = seqs.chain([held.last_seq(), view.clean, snapshot.committed]).max().unwrap_or(0) + 1;
+    let seqs = view.batches.iter().map(|batch| batch.seq).chain([held.last_seq(), view.clean]);
+    let seqs = seqs.chain(held.while_renewing(highest_written(app, table)).await??);
+    let seqs = seqs.filter(|_| holds(Safeguard::RepairGoesForward));
+    let seq = seqs.chain([snapshot.committed]).max().unwrap_or(0) + 1;
     // Decided before the empty commit: by its number every batch would count as held.
-    let (stay, go): (Vec<_>, Vec<_>) = view.batches.iter().partition(|batch| commits.hold(batch));
+    let (stay, go): (Vec<_>, Vec<_>) =
+        view.batches.iter().partition(|batch| commits.hold(batch) || !holds(Safeguard::RepairDropsBatches));
     let numbers = |batches: &[&Batch]| batches.iter().map(|batch| batch.seq).collect::<Vec<_>>();
     did.batches_dropped = go.len();
     app.ledger.forget_batches(table, held.lease(), &numbers(&go)).await?;
@@ -61,13 +69,28 @@ pub(super) async fn settle(
     let resumed = held.while_renewing(resumed).await??;
     app.ledger.raise_mark(table, seq).await?;
     let in_table = Commits::of(&resumed, log.taken_in(&resumed).await?).in_table(&stay);
-    let twice: Vec<SegmentId> =
-        view.live.iter().map(|segment| segment.id.clone()).filter(|id| in_table.contains_key(id)).collect();
+    let is_twice = |id: &SegmentId| in_table.contains_key(id) && holds(Safeguard::RepairForgetsLive);
+    let twice: Vec<SegmentId> = view.live.iter().map(|segment| segment.id.clone()).filter(is_twice).collect();
     app.ledger.forget_live(table, held.lease(), &twice).await?;
     app.ledger.forget_batches(table, held.lease(), &numbers(&stay)).await?;
     held.set_last_seq(seq).await?;
     (did.found, did.resumed_at, did.live_dropped) = (Some(difference), Some(seq), twice.len());
     Ok(Standing { in_table, listed: HashSet::new() })
+}
+
+/// The highest seq in the name of a data file. If ledger and table were both put back, nothing but the files of the
+/// commits that were lost tells how far the numbers had come.
+async fn highest_written(app: &App, table: &TableId) -> Result<Option<u64>, PassError> {
+    let store = app.root(table).store;
+    let failed = |source| PassError::Store { act: "list data files", source };
+    let mut listing = store.list(Some(&table_path(table.table)));
+    let mut highest = None;
+    while let Some(object) = listing.try_next().await.map_err(failed)? {
+        if let Some(FileName::Part { seq, .. }) = FileName::parse(object.location.as_ref()) {
+            highest = highest.max(Some(seq));
+        }
+    }
+    Ok(highest)
 }
 
 /// What a newer version wrote is left to it.

@@ -8,6 +8,7 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
 use bytes::Bytes;
 use meta::ledger::{Forgotten, Lease, Recorded};
+use model::safeguard::{Safeguard, holds};
 use model::{BodyHash, Segment, SegmentId, TableId};
 use object_store::ObjectStoreExt;
 use objects::{checksum, landing_key};
@@ -80,7 +81,7 @@ async fn is_known(
     named: &HashSet<SegmentId>,
 ) -> Result<bool, PassError> {
     let Some(segment) = app.ledger.seen_in(table, hash).await? else { return Ok(false) };
-    if named.contains(&segment) {
+    if named.contains(&segment) || !holds(Safeguard::RepairForgetsSeen) {
         return Ok(true);
     }
     Ok(app.ledger.forget_seen(table, lease, hash, &segment).await? == Forgotten::StillKnown)
