@@ -26,6 +26,11 @@ impl MemoryItems {
         self.items().values().filter(|item| unexpired(item.expires_at, now)).cloned().collect()
     }
 
+    /// As if the store had been restored from a copy that [`MemoryItems::all`] made.
+    pub fn put_back(&self, copy: &[Item]) {
+        *self.items() = copy.iter().map(|item| (item.key.clone(), item.clone())).collect();
+    }
+
     /// The version that the last put now has; 0 after a delete.
     fn apply(&self, operations: Vec<Operation>) -> Result<u64, StoreError> {
         for operation in &operations {

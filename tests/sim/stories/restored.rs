@@ -1,0 +1,110 @@
+//! Stores that were put back in time. The table stops, an operator repairs it, and every acknowledged record is there once.
+
+use super::{MARK, Story, begin, committed, compact, maintain, sent};
+use crate::check::Violation;
+use crate::play::Play;
+
+pub(super) const STORIES: &[Story] = &[
+    Story { name: "the ledger was put back", tell: |play| Box::pin(ledger_put_back(play)) },
+    Story {
+        name: "the ledger was put back to where a batch was open",
+        tell: |play| Box::pin(open_batch_put_back(play)),
+    },
+    Story { name: "the table was put back", tell: |play| Box::pin(table_put_back(play)) },
+    Story { name: "ledger and table were put back", tell: |play| Box::pin(both_put_back(play)) },
+    Story {
+        name: "the ledger was put back behind what upkeep leaves of the log",
+        tell: |play| Box::pin(put_back_after_upkeep(play)),
+    },
+];
+
+/// Lost from the ledger: that a body is in the table, and that another is live.
+async fn ledger_put_back(play: &mut Play) -> Result<(), Violation> {
+    committed(play, 0).await?;
+    let copy = play.world.items.all();
+    let in_table = sent(play, 0).await?;
+    play.undisturbed(compact).await?;
+    play.pass(MARK);
+    play.undisturbed(compact).await?;
+    sent(play, 0).await?;
+    play.world.items.put_back(&copy);
+    play.restored = true;
+    sent(play, 0).await?;
+    mended(play).await?;
+    resent(play, in_table).await
+}
+
+/// The batch that the ledger holds open was committed long ago, and another after it.
+async fn open_batch_put_back(play: &mut Play) -> Result<(), Violation> {
+    sent(play, 0).await?;
+    let worker = begin(play, compact);
+    play.stall(&worker, "append").await?;
+    let copy = play.world.items.all();
+    play.go_on(&worker).await?;
+    play.pass(MARK);
+    committed(play, 0).await?;
+    play.world.items.put_back(&copy);
+    play.restored = true;
+    mended(play).await
+}
+
+/// Lost from the table: a commit, whose batch the ledger has cleaned up, or not yet.
+async fn table_put_back(play: &mut Play) -> Result<(), Violation> {
+    committed(play, 0).await?;
+    let log = play.world.logs.log(&play.world.tables[0]);
+    let version = log.version().expect("it was written");
+    let lost = sent(play, 0).await?;
+    play.undisturbed(compact).await?;
+    play.pass(MARK);
+    play.undisturbed(compact).await?;
+    sent(play, 0).await?;
+    play.undisturbed(compact).await?;
+    log.put_back(version);
+    play.restored = true;
+    resent(play, lost).await?;
+    mended(play).await?;
+    resent(play, lost).await
+}
+
+async fn both_put_back(play: &mut Play) -> Result<(), Violation> {
+    committed(play, 0).await?;
+    let copy = play.world.items.all();
+    committed(play, 0).await?;
+    let log = play.world.logs.log(&play.world.tables[0]);
+    let version = log.version().expect("it was written");
+    committed(play, 0).await?;
+    log.put_back(version);
+    play.world.items.put_back(&copy);
+    play.restored = true;
+    mended(play).await
+}
+
+async fn put_back_after_upkeep(play: &mut Play) -> Result<(), Violation> {
+    sent(play, 0).await?;
+    let copy = play.world.items.all();
+    play.undisturbed(compact).await?;
+    play.pass(MARK);
+    committed(play, 0).await?;
+    committed(play, 0).await?;
+    play.undisturbed(maintain).await?;
+    play.world.items.put_back(&copy);
+    play.restored = true;
+    mended(play).await
+}
+
+/// Compaction, or upkeep if nothing is due, stops the table; an operator who sees it stopped repairs it.
+async fn mended(play: &mut Play) -> Result<(), Violation> {
+    play.pass(MARK);
+    play.undisturbed(compact).await?;
+    play.undisturbed(maintain).await?;
+    if play.world.ledger().stopped(&play.world.tables[0]).await.expect("memory answers").is_some() {
+        play.undisturbed(|world, process| world.repair(process, 0)).await?;
+    }
+    play.restored = false;
+    Ok(())
+}
+
+/// Its sender did not hear the answer.
+async fn resent(play: &mut Play, body: usize) -> Result<(), Violation> {
+    play.undisturbed(|world, process| world.send(process, body)).await
+}
