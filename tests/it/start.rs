@@ -9,6 +9,7 @@ use model::Signal;
 use prost::Message;
 use tempfile::TempDir;
 use testkit::telemetry::{self, Sample};
+use tests::disk::SmallDisk;
 use tests::{Binary, eventually};
 
 /// Spans of one request.
@@ -69,17 +70,16 @@ fn sigterm_finishes_what_is_under_way_and_stops_within_seconds() {
 
 #[test]
 fn a_full_disk_is_a_503_and_what_was_acknowledged_is_there_when_there_is_room_again() {
-    let data = TempDir::new().unwrap();
-    let server = Binary::serve_on_small_disk(data.path(), 24 << 20, &["--compact-after", "1h"]);
-    let ballast = server.inside(&data.path().join("ballast"));
+    let disk = SmallDisk::mount(24 << 20);
+    let data = disk.path().join("data");
+    let server = Binary::start(disk.enter(&Binary::command(&data, &["--compact-after", "1h"])), &data);
     assert_eq!(server.export(Signal::Traces, &body(1)).status, 200);
-    // Written until nothing more fits.
-    std::io::Write::write_all(&mut std::fs::File::create(&ballast).unwrap(), &vec![1; 64 << 20]).unwrap_err();
+    disk.fill(0);
     let refused = server.export(Signal::Traces, &body(2));
     assert_eq!(refused.status, 503, "{}", refused.text());
     assert!(refused.header("retry-after").is_some());
     assert_eq!(server.count("otel_logs_and_spans"), SPANS as u64, "queries go on");
-    std::fs::remove_file(&ballast).unwrap();
+    disk.free();
     let again = body(3);
     eventually("it takes requests again", Duration::from_secs(20), || {
         server.export(Signal::Traces, &again).status == 200

@@ -45,21 +45,6 @@ impl Binary {
         Self::start(Self::command(data, more), data)
     }
 
-    /// Starts it with `data` on a disk of its own that holds `bytes`, which only it and [`Binary::inside`] see.
-    pub fn serve_on_small_disk(data: &Path, bytes: u64, more: &[&str]) -> Self {
-        let script = format!("mount -t tmpfs -o size={bytes} tmpfs \"$0\" && exec \"$@\"");
-        let inner = Self::command(data, more);
-        let mut command = Command::new("unshare");
-        command.args(["--map-root-user", "--mount", "sh", "-c", &script]).arg(data).arg(inner.get_program());
-        command.args(inner.get_args());
-        Self::start(command, data)
-    }
-
-    /// A path as the server sees it.
-    pub fn inside(&self, path: &Path) -> PathBuf {
-        seen_by(self.pid(), path)
-    }
-
     /// Starts what says on stdout where it listens, as `plimsoll serve` does, and waits until it has.
     pub fn start(command: Command, data: &Path) -> Self {
         Self::try_start(command, data, START_WITHIN).unwrap_or_else(|why| panic!("{why}"))

@@ -95,8 +95,8 @@ impl SmallDisk {
         (disk.f_blocks - disk.f_bfree) * disk.f_frsize
     }
 
-    pub fn ballast_bytes(&self) -> u64 {
-        fs::metadata(self.ballast()).map_or(0, |ballast| ballast.len())
+    pub fn has_ballast(&self) -> bool {
+        self.ballast().exists()
     }
 
     /// The folder, as this process reaches it; not to be made canonical.

@@ -89,6 +89,7 @@ pub(super) struct Found {
     pub(super) producer: String,
     pub(super) number: u64,
     pub(super) n_records: u64,
+    /// Different ones among them; where nobody counted them, as many.
     pub(super) n_ids: u64,
     pub(super) checksum: u64,
 }
@@ -171,7 +172,7 @@ impl Book {
             if let Some(must) = missing[at].get_mut(body.number as usize) {
                 *must = false;
             }
-            let said = format!("{} records, {} ids; {sent} were sent", body.n_records, body.n_ids);
+            let said = format!("{sent} were sent, {} records of {} ids are there", body.n_records, body.n_ids);
             if body.n_records > body.n_ids || body.n_records > sent {
                 self.report(Kind::Doubled, body, body.n_records.saturating_sub(body.n_ids.min(sent)), who, &said);
             }

@@ -55,7 +55,7 @@ impl Meters {
         }
         self.now = counters(&reply.text());
         self.peak_resident_bytes = self.peak_resident_bytes.max(peak_resident(address.pid));
-        self.peak_disk_bytes = self.peak_disk_bytes.max(subject.data_bytes());
+        self.peak_disk_bytes = self.peak_disk_bytes.max(subject.data_bytes().unwrap_or(0));
     }
 }
 

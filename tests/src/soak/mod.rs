@@ -164,6 +164,7 @@ impl Soak {
 
         let mut read = Patience::default();
         let mut found = Tally::default();
+        let mut warnings = Vec::new();
         for mut reader in ran.readers {
             match reader.read_all() {
                 Ok(tally) => {
@@ -172,7 +173,7 @@ impl Soak {
                 }
                 Err(why) => summary.wrong(format!("the last read failed: {why}")),
             }
-            summary.none_of("reads_with_warnings", reader.warnings.len() as u64);
+            warnings.append(&mut reader.warnings);
             read = read.and(&reader.patience);
         }
         summary.fact("found_bodies", found.bodies);
@@ -190,6 +191,8 @@ impl Soak {
 
         let written = done.senders.into_iter().fold(Patience::default(), |all, sent| all.and(&sent.patience));
         summary.fact("reads_judged", read.n_good);
+        summary.none_of("reads_with_warnings", warnings.len() as u64);
+        warnings.first().into_iter().for_each(|warning| summary.wrong(warning));
         summary.fact("reads_failed", read.n_failed);
         summary.within("unreadable_in_calm_s", read.longest.as_secs_f64(), ANSWERED_WITHIN.as_secs_f64());
         summary.within("unwritable_in_calm_s", written.longest.as_secs_f64(), ANSWERED_WITHIN.as_secs_f64());
@@ -321,6 +324,14 @@ fn suffer(subject: &Subject, spell: Spell, program: &mut Program) {
             subject.slow_down(Slowness::default());
             // Those that hang are part of the spell.
             sleep(Duration::from_millis(slowness.hang_ms));
+        }
+        Spell::KillOnSlowDisk { lasting, slowness } => {
+            subject.slow_down(slowness);
+            sleep(lasting / 2);
+            subject.kill();
+            start(subject, *program);
+            sleep(lasting / 2);
+            subject.slow_down(Slowness::default());
         }
         Spell::Stall { lasting } => {
             subject.signal(Interrupt::STOP);

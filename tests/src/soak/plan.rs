@@ -43,6 +43,11 @@ pub(super) enum Spell {
         lasting: Duration,
         slowness: Slowness,
     },
+    /// kill -9 on a disk so slow that most kills come between an act and its reply.
+    KillOnSlowDisk {
+        lasting: Duration,
+        slowness: Slowness,
+    },
     /// SIGSTOP, SIGCONT.
     Stall {
         lasting: Duration,
@@ -57,8 +62,16 @@ pub(super) struct Step {
 }
 
 /// A run is cut into stretches: in each comes every kind of spell once, in an order of its own.
-const KINDS: [Kind; 7] =
-    [Kind::Kill, Kind::FullDisk, Kind::SlowDisk, Kind::Stall, Kind::KillTwice, Kind::KillOnFullDisk, Kind::Kill];
+const KINDS: [Kind; 8] = [
+    Kind::Kill,
+    Kind::FullDisk,
+    Kind::SlowDisk,
+    Kind::Stall,
+    Kind::KillTwice,
+    Kind::KillOnFullDisk,
+    Kind::KillOnSlowDisk,
+    Kind::KillOnSlowDisk,
+];
 /// The first so many come in the first stretch in any case, however short the run.
 const FIRST: usize = 3;
 /// Runs of at least this length have spells beyond a lease's time, and PUTs that hang for longer than they may.
@@ -73,6 +86,7 @@ enum Kind {
     FullDisk,
     KillOnFullDisk,
     SlowDisk,
+    KillOnSlowDisk,
     Stall,
 }
 
@@ -111,7 +125,7 @@ fn step(dice: &mut Dice, kind: Kind, program: &mut Program, length: Duration) ->
     let calm = Duration::from_millis(dice.within(500..=(longest * 500)));
     let lasting = Duration::from_millis(dice.within(1_000..=(longest * 1_000)));
     let left_bytes = *dice.one_of(&[0, 16 << 10, 300 << 10, 2 << 20]);
-    // The disk of `plimsoll` itself is never slow: it starts as what can be slow where that comes next in a stretch.
+    // The disk of `plimsoll` itself is never slow: a short run does without it, in a long one it is stalled instead.
     let mut then = || {
         *program = if length >= LONG_RUN && dice.once_in(2) { Program::Plimsoll } else { Program::OnSlowDisk };
         *program
@@ -132,10 +146,14 @@ fn step(dice: &mut Dice, kind: Kind, program: &mut Program, length: Duration) ->
             let slowness = Slowness { delay_ms_max: *dice.one_of(&[50, 200, 600, 1_500]), hang_ms: 0 };
             Spell::SlowDisk { lasting, slowness }
         }
+        Kind::KillOnSlowDisk if *program == Program::OnSlowDisk => {
+            let slowness = Slowness { delay_ms_max: *dice.one_of(&[300, 600, 1_500]), hang_ms: 0 };
+            Spell::KillOnSlowDisk { lasting, slowness }
+        }
         Kind::Stall if is_long && dice.once_in(BEYOND) => {
             Spell::Stall { lasting: Duration::from_secs(dice.within(62..=75)) }
         }
-        Kind::SlowDisk | Kind::Stall => Spell::Stall { lasting },
+        Kind::SlowDisk | Kind::KillOnSlowDisk | Kind::Stall => Spell::Stall { lasting },
     };
     Step { calm, spell }
 }
@@ -147,9 +165,10 @@ impl Spell {
             Spell::Kill { down, .. } => down,
             Spell::KillTwice { second_after, .. } => second_after,
             Spell::SlowDisk { lasting, slowness } => lasting + Duration::from_millis(slowness.hang_ms),
-            Spell::FullDisk { lasting, .. } | Spell::KillOnFullDisk { lasting, .. } | Spell::Stall { lasting } => {
-                lasting
-            }
+            Spell::FullDisk { lasting, .. }
+            | Spell::KillOnFullDisk { lasting, .. }
+            | Spell::KillOnSlowDisk { lasting, .. }
+            | Spell::Stall { lasting } => lasting,
         }
     }
 
@@ -162,6 +181,7 @@ impl Spell {
             Spell::KillOnFullDisk { .. } => "kill_on_full_disk",
             Spell::SlowDisk { slowness, .. } if slowness.hang_ms > 0 => "hanging_puts",
             Spell::SlowDisk { .. } => "slow_disk",
+            Spell::KillOnSlowDisk { .. } => "kill_on_slow_disk",
             Spell::Stall { .. } => "stall",
         }
     }
@@ -185,6 +205,9 @@ impl fmt::Display for Spell {
             }
             Spell::SlowDisk { lasting, slowness: Slowness { hang_ms, .. } } => {
                 write!(f, "some PUTs of {lasting:.1?} hang for {hang_ms} ms")
+            }
+            Spell::KillOnSlowDisk { lasting, slowness: Slowness { delay_ms_max, .. } } => {
+                write!(f, "each act on the disk up to {delay_ms_max} ms slower for {lasting:.1?}, kill -9 meanwhile")
             }
             Spell::Stall { lasting } => write!(f, "SIGSTOP for {lasting:.1?}"),
         }
@@ -223,7 +246,8 @@ mod tests {
     #[test]
     fn a_long_run_has_every_kind_and_both_programs() {
         let steps = plan(1, Duration::from_secs(3_600));
-        for kind in ["kill", "kill_twice", "full_disk", "kill_on_full_disk", "slow_disk", "hanging_puts", "stall"] {
+        let kinds = ["kill", "kill_twice", "full_disk", "kill_on_full_disk", "slow_disk", "kill_on_slow_disk"];
+        for kind in kinds.into_iter().chain(["hanging_puts", "stall"]) {
             assert!(steps.iter().any(|step| step.spell.kind() == kind), "{kind}");
         }
         let mut programs: Vec<Program> = Vec::new();

@@ -155,9 +155,11 @@ impl Subject {
         self.disk.path().join("data")
     }
 
-    /// On the disk, without ballast.
-    pub(super) fn data_bytes(&self) -> u64 {
-        self.disk.used_bytes() - self.disk.ballast_bytes()
+    /// On the disk; none while there is ballast on it.
+    pub(super) fn data_bytes(&self) -> Option<u64> {
+        let had_ballast = self.disk.has_ballast();
+        let used = self.disk.used_bytes();
+        (!had_ballast && !self.disk.has_ballast()).then_some(used)
     }
 
     fn note_end(&self, binary: &mut Binary) -> bool {

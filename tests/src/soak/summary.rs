@@ -52,6 +52,7 @@ impl Summary {
         for wrong in &self.wrong {
             writeln!(table, "  WRONG  {wrong}").expect("memory takes it");
         }
+        table.push_str(if self.wrong.is_empty() { "  all right\n" } else { "  NOT all right\n" });
         table
     }
 

@@ -76,3 +76,27 @@ impl Patience {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_errors_in_calm_weather_are_waiting_and_an_answer_ends_it() {
+        let (weather, mut patience) = (Weather::default(), Patience::default());
+        patience.good();
+        patience.failed(&weather);
+        assert_eq!(patience.longest, Duration::ZERO, "a spell goes on");
+        weather.calm();
+        patience.failed(&weather);
+        let first = patience.longest;
+        assert!(first > Duration::ZERO);
+        patience.failed(&weather);
+        assert!(patience.longest > first, "still no answer");
+        patience.last_good = SystemClock.uptime() + Duration::from_secs(1);
+        let longest = patience.longest;
+        patience.failed(&weather);
+        assert_eq!(patience.longest, longest, "there was an answer since");
+        assert_eq!((patience.n_good, patience.n_failed), (1, 4));
+    }
+}
