@@ -86,12 +86,12 @@ impl SmallDisk {
     }
 
     pub fn free_bytes(&self) -> u64 {
-        let disk = rustix::fs::statvfs(&self.inside()).expect("the disk is mounted");
+        let disk = rustix::fs::statvfs(self.inside()).expect("the disk is mounted");
         disk.f_bavail * disk.f_frsize
     }
 
     pub fn used_bytes(&self) -> u64 {
-        let disk = rustix::fs::statvfs(&self.inside()).expect("the disk is mounted");
+        let disk = rustix::fs::statvfs(self.inside()).expect("the disk is mounted");
         (disk.f_blocks - disk.f_bfree) * disk.f_frsize
     }
 
