@@ -5,7 +5,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/plimsoll/target
 PLIMSOLL := $(CARGO_TARGET_DIR)/debug/plimsoll
 BUILD := cargo build --workspace --lib --bins
 
-.PHONY: run demo build test bench soak fuzz check
+.PHONY: run demo build test bench sim soak fuzz check
 
 run: build ## serve everything on 127.0.0.1, data in ~/.plimsoll
 	@exec $(PLIMSOLL) serve $(ARGS)
@@ -21,6 +21,10 @@ test: build ## all tests; installs what they need under ~/.cache/plimsoll
 
 bench: ## measure; prints a table
 	@tests/bench
+
+sim: build ## more simulated worlds than `make test` plays: SEEDS=1000 from SEED=0, and one of PAIRS=100 pairs of faults
+	@PLIMSOLL_SEED=$(or $(SEED),0) PLIMSOLL_SEEDS=$(or $(SEEDS),1000) PLIMSOLL_PAIRS=$(or $(PAIRS),100) \
+		cargo test --workspace --test sim -- --nocapture
 
 soak: ## MINUTES=n of load through kills, full and slow disks; nothing may be lost or doubled
 	@tests/soak/run
