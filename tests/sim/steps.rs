@@ -117,6 +117,8 @@ fn play<T>(scenario: &Scenario, act: impl AsyncFnOnce(&mut Play) -> Result<T, Vi
             scenario.before(&mut play).await?;
             play.note("--- the act".into());
             let came = act(&mut play).await?;
+            // Whatever was restored is repaired by now.
+            play.restored = false;
             play.drain().await?;
             Ok(came)
         };

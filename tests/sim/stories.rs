@@ -7,7 +7,7 @@ mod due;
 mod groups;
 mod leases;
 mod readers;
-mod restored;
+pub(crate) mod restored;
 mod upkeep;
 
 use std::time::Duration;

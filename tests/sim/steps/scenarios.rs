@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 use crate::check::Violation;
 use crate::play::{Order, Play};
 use crate::stage::{Effect, Verdict};
+use crate::stories::restored;
 use crate::world::{Process, Scope, World};
 
 /// One act.
@@ -166,6 +167,28 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         },
         act: |world, process| world.sweep(process),
         does: "delete due",
+    },
+    Scenario {
+        name: "a table is repaired whose ledger was put back",
+        before: |play| {
+            Box::pin(async {
+                restored::put_ledger_back(play).await?;
+                restored::noticed(play).await
+            })
+        },
+        act: |world, process| world.repair(process, 0),
+        does: "delete stop",
+    },
+    Scenario {
+        name: "a table is repaired that was put back",
+        before: |play| {
+            Box::pin(async {
+                restored::put_table_back(play).await?;
+                restored::noticed(play).await
+            })
+        },
+        act: |world, process| world.repair(process, 0),
+        does: "delete stop",
     },
 ];
 

@@ -18,8 +18,14 @@ pub(super) const STORIES: &[Story] = &[
     },
 ];
 
-/// Lost from the ledger: that a body is in the table, and that another is live.
 async fn ledger_put_back(play: &mut Play) -> Result<(), Violation> {
+    let in_table = put_ledger_back(play).await?;
+    mended(play).await?;
+    resent(play, in_table).await
+}
+
+/// Lost from the ledger: that a body is in the table, which is the answer, and that another is live.
+pub(crate) async fn put_ledger_back(play: &mut Play) -> Result<usize, Violation> {
     committed(play, 0).await?;
     let copy = play.world.items.all();
     let in_table = sent(play, 0).await?;
@@ -30,8 +36,7 @@ async fn ledger_put_back(play: &mut Play) -> Result<(), Violation> {
     play.world.items.put_back(&copy);
     play.restored = true;
     sent(play, 0).await?;
-    mended(play).await?;
-    resent(play, in_table).await
+    Ok(in_table)
 }
 
 /// The batch that the ledger holds open was committed long ago, and another after it.
@@ -48,8 +53,16 @@ async fn open_batch_put_back(play: &mut Play) -> Result<(), Violation> {
     mended(play).await
 }
 
-/// Lost from the table: a commit, whose batch the ledger has cleaned up, or not yet.
 async fn table_put_back(play: &mut Play) -> Result<(), Violation> {
+    let lost = put_table_back(play).await?;
+    resent(play, lost).await?;
+    mended(play).await?;
+    resent(play, lost).await
+}
+
+/// Lost from the table: a commit whose batch the ledger has cleaned up, with the body that is the answer, and one whose
+/// batch it has not.
+pub(crate) async fn put_table_back(play: &mut Play) -> Result<usize, Violation> {
     committed(play, 0).await?;
     let log = play.world.logs.log(&play.world.tables[0]);
     let version = log.version().expect("it was written");
@@ -61,9 +74,7 @@ async fn table_put_back(play: &mut Play) -> Result<(), Violation> {
     play.undisturbed(compact).await?;
     log.put_back(version);
     play.restored = true;
-    resent(play, lost).await?;
-    mended(play).await?;
-    resent(play, lost).await
+    Ok(lost)
 }
 
 async fn both_put_back(play: &mut Play) -> Result<(), Violation> {
@@ -92,11 +103,16 @@ async fn put_back_after_upkeep(play: &mut Play) -> Result<(), Violation> {
     mended(play).await
 }
 
-/// Compaction, or upkeep if nothing is due, stops the table; an operator who sees it stopped repairs it.
-async fn mended(play: &mut Play) -> Result<(), Violation> {
+/// Compaction, or upkeep if nothing is due, stops the table.
+pub(crate) async fn noticed(play: &mut Play) -> Result<(), Violation> {
     play.pass(MARK);
     play.undisturbed(compact).await?;
-    play.undisturbed(maintain).await?;
+    play.undisturbed(maintain).await
+}
+
+/// An operator who sees it stopped repairs it.
+async fn mended(play: &mut Play) -> Result<(), Violation> {
+    noticed(play).await?;
     if play.world.ledger().stopped(&play.world.tables[0]).await.expect("memory answers").is_some() {
         play.undisturbed(|world, process| world.repair(process, 0)).await?;
     }
