@@ -153,6 +153,10 @@ struct Written {
 async fn write_segment(app: &App, table: &TableId, group: Group<'_>) -> Result<Written, LandError> {
     let Group { id, hashes, bodies } = group;
     let arrived = bodies.iter().map(|b| b.arrived).min().unwrap_or_default();
+    // Its key names the hour of arrival, so nothing is written long after it.
+    if is_late(app, arrived) {
+        return Err(LandError::TooLate { segment: id });
+    }
     let now = app.clock.now();
     let rows = bodies.iter().map(|b| b.batch.num_rows() as u64).sum();
     let time_min = bodies.iter().map(|b| b.time_min).min().unwrap_or(now);
@@ -206,11 +210,14 @@ async fn put(app: &App, table: &TableId, key: &Path, bytes: Bytes) -> Result<(),
     }
 }
 
+fn is_late(app: &App, arrived: Duration) -> bool {
+    app.clock.uptime().saturating_sub(arrived) >= RECORD_WITHIN && holds(Safeguard::RecordedInTime)
+}
+
 async fn record(app: &App, table: &TableId, written: &Written) -> Result<Recorded, LandError> {
     let mut patience = Patience::new();
     loop {
-        let is_late = app.clock.uptime().saturating_sub(written.arrived) >= RECORD_WITHIN;
-        if is_late && holds(Safeguard::RecordedInTime) {
+        if is_late(app, written.arrived) {
             return Err(LandError::TooLate { segment: written.segment.id.clone() });
         }
         match app.ledger.record(table, &written.segment, &written.bodies).await {

@@ -87,7 +87,7 @@ async fn list(
 }
 
 /// `.../2026-11-20T09`
-fn hour_start(folder: &Path) -> Option<Micros> {
+pub(crate) fn hour_start(folder: &Path) -> Option<Micros> {
     let (date, hour) = folder.filename()?.split_once('T')?;
     let hour: Micros = hour.parse().ok().filter(|hour| (0..24).contains(hour))?;
     Some(Micros::from(days::parse(date)?) * model::MICROS_PER_DAY + hour * MICROS_PER_HOUR)

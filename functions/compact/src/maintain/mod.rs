@@ -5,7 +5,7 @@
 
 pub(crate) mod days;
 mod kway;
-mod landing;
+pub(crate) mod landing;
 pub(crate) mod log;
 mod merge;
 pub mod plan;

@@ -1,12 +1,13 @@
 //! Landing objects: listed, and asked for their footers.
 
 use futures::TryStreamExt;
-use model::{Micros, Segment, SegmentId, TableId};
+use model::{MICROS_PER_HOUR, Micros, Segment, SegmentId, TableId};
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use objects::{landing_prefix, segment_of_landing_key};
 use rows::segment::{SegmentError, SegmentFooter, Tail, footer, footer_of_tail};
 
+use crate::maintain::landing::hour_start;
 use crate::{App, PassError};
 
 /// Read from an object's end at first: holds the footers of most segments.
@@ -19,7 +20,7 @@ pub(super) struct Landed {
     /// Below the project's root.
     pub(super) key: Path,
     pub(super) bytes: u64,
-    /// By the store's clock, or by its writer's.
+    /// When it arrived at the latest: by the store's clock, or by its writer's.
     pub(super) at: Micros,
 }
 
@@ -45,9 +46,18 @@ pub(super) async fn list(app: &App, table: &TableId) -> Result<Vec<Landed>, Pass
     let listing: Vec<_> = store.list(Some(&landing_prefix(table.table))).try_collect().await.map_err(failed)?;
     let landed = listing.into_iter().filter_map(|meta| {
         let id = segment_of_landing_key(&meta.location)?;
-        Some(Landed { id, bytes: meta.size, at: meta.last_modified.timestamp_micros(), key: meta.location })
+        Some(Landed { id, bytes: meta.size, at: arrived_by(&meta), key: meta.location })
     });
     Ok(landed.collect())
+}
+
+/// A process that was suspended may have put an object long after its bodies had arrived; its key names their hour.
+fn arrived_by(meta: &ObjectMeta) -> Micros {
+    let mut folder: Vec<_> = meta.location.parts().collect();
+    folder.pop();
+    let hour = hour_start(&folder.into_iter().collect());
+    let put_at = meta.last_modified.timestamp_micros();
+    hour.map_or(put_at, |start| put_at.min(start + MICROS_PER_HOUR))
 }
 
 /// The footer of a segment, without its rows. A store that does not answer, or a newer version's segment, is an error.
