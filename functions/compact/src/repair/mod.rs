@@ -10,6 +10,7 @@
 //!    table are dropped *before* that commit, since by their numbers readers would take them for committed; `live#` of
 //!    segments that are in the table go *after* the mark covers them, since older snapshots lack them; `batch#` go last.
 //!    What is in the table is read anew after the commit: from then on nobody else can have changed it.
+//!    Then quarantined segments that can be read are live again (`quarantine`).
 //! 2. **Known bodies** (`known`). The footers of all segments that commits, `bad#` and `live#` name make their bodies
 //!    known again. A live segment that came in while they were not known (a retry) gives up what the table holds. A first
 //!    copy may be a window older than the retry that it made a duplicate: landing objects and log entries are kept for
@@ -31,6 +32,7 @@
 mod known;
 mod landing;
 mod numbers;
+mod quarantine;
 mod restore;
 
 use model::{Micros, TableId};
@@ -61,6 +63,10 @@ pub struct Repaired {
     /// Segments that nothing named, and that are live again.
     pub segments_restored: usize,
     pub rows_restored: u64,
+    /// Quarantined segments that can be read after all, and are live again.
+    pub segments_released: usize,
+    /// Those that cannot; they stay.
+    pub segments_quarantined: usize,
     /// Segments of the table, of the last window, whose landing object is gone or unreadable: retries of what is in them
     /// are not known.
     pub unknown_segments: usize,
@@ -75,7 +81,7 @@ pub struct Repaired {
 impl Repaired {
     /// True if something may be missing that repair cannot bring back.
     pub fn is_partial(&self) -> bool {
-        self.unreadable_objects + self.undivided_objects + self.lost_objects > 0
+        self.segments_quarantined + self.unreadable_objects + self.undivided_objects + self.lost_objects > 0
     }
 }
 
@@ -104,10 +110,11 @@ async fn mend(app: &App, table: &TableId, held: &mut Held<'_>) -> Result<Repaire
     let was_stopped = app.ledger.stopped(table).await?.map(|stop| stop.reason);
     let mut did = Repaired { was_stopped, ..Repaired::default() };
     let standing = numbers::settle(app, table, held, &mut did).await?;
+    quarantine::release(app, table, held, &standing.in_table, &mut did).await?;
     let lease = held.lease().clone();
     let found = held.while_renewing(known::gather(app, table, &lease, standing, &mut did)).await??;
     held.while_renewing(restore::bring_back(app, table, &lease, found, &mut did)).await??;
-    if did.segments_restored > 0 || did.batches_dropped > 0 {
+    if did.segments_restored + did.batches_dropped + did.segments_released > 0 {
         app.ledger.put_due(table).await?;
     }
     app.ledger.lift_stop(table, held.lease()).await?;

@@ -34,6 +34,8 @@ struct Repaired {
     bodies_known_again: u64,
     segments_restored: u64,
     rows_restored: u64,
+    segments_released: u64,
+    segments_quarantined: u64,
     unknown_segments: u64,
     unreadable_objects: u64,
     undivided_objects: u64,
@@ -74,8 +76,13 @@ impl Repaired {
         }
         let rows =
             format!("segments that nothing named are live again, with {} rows", units::count(self.rows_restored));
-        let counted: [(u64, &str); 9] = [
+        let counted: [(u64, &str); 11] = [
             (self.segments_restored, &rows),
+            (self.segments_released, "quarantined segments can be read after all; they are live again"),
+            (
+                self.segments_quarantined,
+                "quarantined segments cannot be read; put their objects under landing/ back from a backup, and repair again",
+            ),
             (self.live_dropped, "segments were live and in the table; they are in the table alone now"),
             (self.doubles_removed, "segments held retries of what had been forgotten; these were taken out"),
             (self.batches_dropped, "batches never reached this table; their segments are live again"),

@@ -74,7 +74,7 @@ fn show(tables: &[TableStatus], screen: &mut Screen) -> Result<(), CliError> {
         }
         if *quarantined > 0 {
             screen.line(&format!(
-                "QUARANTINE {project}/{table}: {quarantined} segments could not be read; they stay under landing/"
+                "QUARANTINE {project}/{table}: {quarantined} segments could not be read; they stay under landing/; `plimsoll repair` tries them again"
             ))?;
         }
     }

@@ -63,6 +63,10 @@ struct RepairedRow {
     /// Segments that nothing named, and that are live again.
     segments_restored: usize,
     rows_restored: u64,
+    /// Quarantined segments that can be read after all, and are live again.
+    segments_released: usize,
+    /// Quarantined segments that cannot be read; they stay.
+    segments_quarantined: usize,
     /// Segments in the table whose landing object is gone or unreadable: retries of what is in them are not known.
     unknown_segments: usize,
     /// Landing objects that nothing names and that cannot be read.
@@ -132,6 +136,8 @@ fn row(id: &TableId, repaired: Result<Repaired, PassError>) -> RepairedRow {
         bodies_known_again: did.bodies_known_again,
         segments_restored: did.segments_restored,
         rows_restored: did.rows_restored,
+        segments_released: did.segments_released,
+        segments_quarantined: did.segments_quarantined,
         unknown_segments: did.unknown_segments,
         unreadable_objects: did.unreadable_objects,
         undivided_objects: did.undivided_objects,

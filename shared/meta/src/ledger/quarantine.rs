@@ -4,7 +4,7 @@ use model::safeguard::Safeguard;
 use model::{Micros, Segment, TableId};
 use serde::{Deserialize, Serialize};
 
-use super::{Lease, Ledger, attributes, bad_key, live_key, parse, partition};
+use super::{Lease, Ledger, attributes, bad_key, live_key, named_key, parse, partition};
 use crate::{Condition, Operation, SortRange, StoreError, query_all};
 
 /// Stored in `bad#<segment id>`: the segment as it was live, and what is wrong with it.
@@ -30,6 +30,31 @@ impl Ledger {
             Operation::put(bad_key(table, &segment.id), attributes(&bad)),
         ];
         operations.extend(lease.fence(table, Safeguard::QuarantineUnderFence));
+        self.store.transact(operations).await
+    }
+
+    /// Moves a segment back from `bad#` to `live#`, under the fence. The caller has read it, and has checked that the table
+    /// does not hold it.
+    pub async fn release_quarantined(
+        &self,
+        table: &TableId,
+        lease: &Lease,
+        bad: &BadSegment,
+    ) -> Result<(), StoreError> {
+        let operations = vec![
+            Operation::delete(bad_key(table, &bad.segment.id)).when(Condition::Present),
+            Operation::put(live_key(table, &bad.segment.id), attributes(&bad.segment)).when(Condition::Absent),
+            lease.still_ours(Operation::check(named_key(table, "lease"))),
+        ];
+        self.store.transact(operations).await
+    }
+
+    /// Drops a `bad#` whose segment the table holds, under the fence.
+    pub async fn forget_quarantined(&self, table: &TableId, lease: &Lease, bad: &BadSegment) -> Result<(), StoreError> {
+        let operations = vec![
+            Operation::delete(bad_key(table, &bad.segment.id)),
+            lease.still_ours(Operation::check(named_key(table, "lease"))),
+        ];
         self.store.transact(operations).await
     }
 
