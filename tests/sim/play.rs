@@ -70,8 +70,9 @@ pub(crate) struct Play {
     pub(crate) checker: Checker,
     pub(crate) findings: Findings,
     pub(crate) run: Run,
-    /// Workers die again and again when they build a batch: what no worker survives is quarantined in the end.
-    pub(crate) builders_die: bool,
+    /// An operator repairs the tables in the end, whether anything is wrong or not: what no worker survived was quarantined
+    /// and comes back, and what is sound stays as it is.
+    pub(crate) is_repaired: bool,
     /// Somebody else wrote to the table: nothing that others may rely on is cleaned up.
     pub(crate) foreign: bool,
     /// A store was put back in time and is not repaired: nothing holds meanwhile.
@@ -99,7 +100,7 @@ impl Play {
             checker,
             findings,
             run: Run::default(),
-            builders_die: false,
+            is_repaired: false,
             foreign: false,
             restored: false,
             trace: Vec::new(),

@@ -62,7 +62,7 @@ impl Director {
         let workers = (0..habits.workers).map(|_| world.start(habits.worker_skew(&mut rng))).collect();
         let readers = vec![world.start(habits.skew(&mut rng))];
         let mut play = Play::new(world);
-        play.builders_die = habits.kills_builders > 0.0;
+        play.is_repaired = true;
         Self { play, rng, habits, ingest, workers, readers, last: NETWORK, days: 0 }
     }
 

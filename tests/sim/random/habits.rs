@@ -30,7 +30,7 @@ pub(crate) struct Habits {
     loses_reply: f64,
     lands_late: f64,
     /// Chance that a worker dies when it writes a data file, over and above.
-    pub(crate) kills_builders: f64,
+    kills_builders: f64,
     clocks_apart: Micros,
     /// A worker's clock is wrong by this much.
     bad_clock: Micros,

@@ -16,6 +16,7 @@ pub(super) const STORIES: &[Story] = &[
         name: "a segment of an open batch is missing for a while",
         tell: |play| Box::pin(missing_from_a_batch(play)),
     },
+    Story { name: "a quarantined segment comes back from a backup", tell: |play| Box::pin(back_from_a_backup(play)) },
     Story { name: "a segment of a newer version is live", tell: |play| Box::pin(of_a_newer_version(play)) },
 ];
 
@@ -49,6 +50,18 @@ async fn missing_from_a_batch(play: &mut Play) -> Result<(), Violation> {
     // The commit lands; then whoever looked goes on.
     play.network_lands().await?;
     play.go_on(&next).await
+}
+
+/// What is quarantined is in the table once after a repair, as if nothing had been.
+async fn back_from_a_backup(play: &mut Play) -> Result<(), Violation> {
+    sent(play, 0).await?;
+    let hidden = play.world.shelf.hide("/landing/").await;
+    play.restored = true;
+    sent(play, 0).await?;
+    play.undisturbed(compact).await?;
+    play.world.shelf.unhide(hidden).await;
+    play.restored = false;
+    play.undisturbed(|world, process| world.repair(process, 0)).await
 }
 
 /// It waits for a binary that knows it, and nothing else waits for it.

@@ -1,14 +1,23 @@
 //! Stores that were put back in time. The table stops, an operator repairs it, and every acknowledged record is there once.
 
+use std::time::Duration;
+
 use super::{MARK, Story, begin, committed, compact, maintain, sent};
 use crate::check::Violation;
 use crate::play::Play;
+
+/// A body is forgotten by now.
+const A_DAY: Duration = Duration::from_secs(25 * 3_600);
 
 pub(super) const STORIES: &[Story] = &[
     Story { name: "the ledger was put back", tell: |play| Box::pin(ledger_put_back(play)) },
     Story {
         name: "the ledger was put back to where a batch was open",
         tell: |play| Box::pin(open_batch_put_back(play)),
+    },
+    Story {
+        name: "a retry is suspended for a day before its PUT, and the table is repaired",
+        tell: |play| Box::pin(repaired_after_a_late_put(play)),
     },
     Story { name: "the table was put back", tell: |play| Box::pin(table_put_back(play)) },
     Story { name: "ledger and table were put back", tell: |play| Box::pin(both_put_back(play)) },
@@ -101,6 +110,19 @@ async fn put_back_after_upkeep(play: &mut Play) -> Result<(), Violation> {
     play.world.items.put_back(&copy);
     play.restored = true;
     mended(play).await
+}
+
+/// Nothing was put back. What the retry leaves behind landed a window after the body that it was a retry of.
+async fn repaired_after_a_late_put(play: &mut Play) -> Result<(), Violation> {
+    let body = sent(play, 0).await?;
+    play.undisturbed(compact).await?;
+    play.pass(MARK);
+    play.undisturbed(compact).await?;
+    let retry = begin(play, |world, process| world.send(process, body));
+    play.stall(&retry, "PUT").await?;
+    play.pass(A_DAY);
+    play.go_on(&retry).await?;
+    play.undisturbed(|world, process| world.repair(process, 0)).await
 }
 
 /// Compaction, or upkeep if nothing is due, stops the table.
