@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::check::{Checker, Invariant, Violation, broken};
-use crate::reader::Findings;
+use crate::reader::{Finding, Findings};
 use crate::stage::{Call, Effect, NETWORK, ProcessId, Verdict};
 use crate::world::{Process, World};
 
@@ -125,10 +125,23 @@ impl Play {
         if let Some(panic) = self.world.stage.panicked() {
             return broken(Invariant::C9, format!("a task panicked: {panic}"));
         }
-        match self.findings.lock().expect("not poisoned").first() {
-            Some(finding) => Err(finding.clone()),
-            None => Ok(()),
+        self.judge_readers().await
+    }
+
+    /// What readers found since. A quarantined segment is left out of what they read, and they say so.
+    async fn judge_readers(&mut self) -> Result<(), Violation> {
+        let findings = std::mem::take(&mut *self.findings.lock().expect("not poisoned"));
+        for finding in findings {
+            let (no, found, must) = match finding {
+                Finding::Read { table, found, must } => (table, found, must),
+                Finding::Broken(violation) => return Err(violation),
+            };
+            let table = self.world.tables[no].clone();
+            let quarantined = self.checker.standing(&self.world, &table).await?.quarantined;
+            let judged = self.world.bodies.lock().expect("not poisoned").judge(no, &found, &must, &quarantined);
+            judged.or_else(|what| broken(Invariant::C2, format!("{what}, for a slow reader")))?;
         }
+        Ok(())
     }
 
     /// A process ends where it is. Of its calls, those that `goes_on` says are still under way.

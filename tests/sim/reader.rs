@@ -11,10 +11,21 @@ use objects::table_path;
 use query::{OnMissing, TableView, tries};
 
 use crate::check::{Invariant, Violation, broken};
-use crate::world::{Bodies, Found, Process, World, contents};
+use crate::world::{Found, Process, World, contents};
 
-/// Where readers say what is wrong.
-pub(crate) type Findings = Arc<Mutex<Vec<Violation>>>;
+/// Where readers say what they found; whoever plays the world judges it.
+pub(crate) type Findings = Arc<Mutex<Vec<Finding>>>;
+
+/// What a reader found.
+pub(crate) enum Finding {
+    /// The records of a table, of which those of the bodies at `must` were acknowledged when it began.
+    Read {
+        table: usize,
+        found: Found,
+        must: BTreeSet<usize>,
+    },
+    Broken(Violation),
+}
 
 /// What a try to read came to.
 enum Try {
@@ -32,15 +43,15 @@ pub(crate) fn read(world: &World, process: &Process, table: usize, findings: &Fi
         tables: Arc::clone(&process.tables),
         store: process.roots.open(&world.tables[table].project).store,
         table: world.tables[table].clone(),
-        no: table,
-        bodies: Arc::clone(&world.bodies),
-        must,
     };
     let findings = Arc::clone(findings);
     world.stage.enter(process.id, async move {
-        if let Err(violation) = reader.read().await {
-            findings.lock().expect("not poisoned").push(violation);
-        }
+        let finding = match reader.read().await {
+            Ok(Some(found)) => Finding::Read { table, found, must },
+            Ok(None) => return,
+            Err(violation) => Finding::Broken(violation),
+        };
+        findings.lock().expect("not poisoned").push(finding);
     });
 }
 
@@ -48,26 +59,20 @@ struct Reader {
     tables: Arc<query::Tables>,
     store: Arc<dyn object_store::ObjectStore>,
     table: TableId,
-    no: usize,
-    bodies: Arc<Mutex<Bodies>>,
-    must: BTreeSet<usize>,
 }
 
 impl Reader {
-    async fn read(&self) -> Result<(), Violation> {
+    /// None: the query failed, and said so.
+    async fn read(&self) -> Result<Option<Found>, Violation> {
         for (freshness, on_missing) in tries().iter().copied() {
-            let Ok(view) = self.tables.view(&self.table, freshness).await else { return Ok(()) };
+            let Ok(view) = self.tables.view(&self.table, freshness).await else { return Ok(None) };
             match self.rows(&view, on_missing).await {
                 Try::Vanished(OnMissing::StartOver) => {}
                 Try::Vanished(OnMissing::LeaveOut) => {
                     return broken(Invariant::C5, "an object that is named was missing each time");
                 }
-                Try::Failed => return Ok(()),
-                Try::Rows(found) => {
-                    let bodies = self.bodies.lock().expect("not poisoned");
-                    let judged = bodies.judge(self.no, &found, &self.must, &BTreeSet::new());
-                    return judged.or_else(|what| broken(Invariant::C2, format!("{what}, for a slow reader")));
-                }
+                Try::Failed => return Ok(None),
+                Try::Rows(found) => return Ok(Some(found)),
             }
         }
         broken(Invariant::C5, "a reader starts over for ever")
