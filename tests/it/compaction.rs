@@ -1,6 +1,8 @@
 //! Compaction and upkeep over real Delta tables and stores in memory or on disk: every acknowledged row is in the table
 //! exactly once, whatever fails, and readers see it exactly once at every moment.
 
+mod bent;
+mod checkpoints;
 mod contents;
 mod exactly_once;
 mod faults;

@@ -2,10 +2,10 @@
 //!
 //! Deleting them in any other way, the checkpoint's own entry among them, makes every later commit fail.
 
-use deltalake::DeltaResult;
 use deltalake::logstore::LogStoreRef;
 use deltalake::protocol::checkpoints::cleanup_expired_logs_for;
 use deltalake::table::state::DeltaTableState;
+use deltalake::{DeltaResult, DeltaTableError};
 use futures::TryStreamExt;
 use model::Micros;
 use model::safeguard::{Safeguard, holds};
@@ -19,13 +19,28 @@ struct Listing {
     checkpoints: Vec<u64>,
 }
 
+/// The checkpoint that all would rest on.
+#[derive(Debug, thiserror::Error)]
+#[error("the checkpoint of version {keep_from} cannot be read, so no entry below it is deleted")]
+struct Unread {
+    keep_from: u64,
+    source: DeltaTableError,
+}
+
+impl From<Unread> for DeltaTableError {
+    fn from(unread: Unread) -> Self {
+        Self::GenericError { source: unread.into() }
+    }
+}
+
 /// Deletes what is older than a time and below the newest checkpoint from which all younger entries can be read.
 pub(super) async fn clean(log_store: &LogStoreRef, older_than: Micros) -> DeltaResult<usize> {
     let listing = list(log_store).await?;
     let Some(keep_from) = keep_from(&listing, older_than) else { return Ok(0) };
     // Read back: its files must load from this checkpoint before anything below it goes.
     if holds(Safeguard::CheckpointReadBack) {
-        DeltaTableState::try_new(log_store, Some(keep_from)).await?;
+        let unread = |source| Unread { keep_from, source };
+        DeltaTableState::try_new(log_store, Some(keep_from)).await.map_err(unread)?;
     }
     cleanup_expired_logs_for(keep_from, log_store, older_than.div_euclid(1_000), None).await
 }

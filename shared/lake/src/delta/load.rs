@@ -37,7 +37,7 @@ struct Stamp {
 }
 
 /// App versions by app id.
-type AppVersions = BTreeMap<&'static str, u64>;
+pub(super) type AppVersions = BTreeMap<&'static str, u64>;
 
 /// The newest version in the store, with what was loaded before as a head start; none if there is no table.
 pub(super) async fn newest(

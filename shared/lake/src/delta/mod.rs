@@ -19,6 +19,8 @@ use deltalake::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use deltalake::{DeltaResult, DeltaTableError};
 use model::safeguard::carried;
 use model::{Micros, TableName};
+use object_store::ObjectStore;
+use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use objects::{ProjectRoot, table_path};
 use tokio::sync::Mutex;
@@ -43,15 +45,10 @@ pub struct DeltaLog {
 impl DeltaLog {
     /// Touches nothing yet.
     pub fn open(root: &ProjectRoot, table: TableName) -> Self {
-        let at = table_path(table);
-        // To the library the project's root is the root of all, whatever it lies on. It sorts the listings of stores with
-        // such a name itself, as it does for S3 directory buckets; a disk, for one, promises no order.
-        let location = Url::parse(&format!("plimsoll://root--x-s3/{at}/")).expect("table names are plain words");
-        let below_table = Arc::new(PrefixStore::new(Arc::clone(&root.store), at));
         Self {
             table,
             name: root.table_url(table).to_string(),
-            log_store: default_logstore(below_table, Arc::clone(&root.store), &location, &StorageConfig::default()),
+            log_store: log_store(Arc::clone(&root.store), table_path(table)),
             loaded: Mutex::new(None),
             vetted: Vetted::default(),
         }
@@ -74,6 +71,16 @@ impl DeltaLog {
             Err(died) => Err(DeltaTableError::GenericError { source: died.into() }),
         }
     }
+}
+
+/// The library's door to a table in a folder of a root.
+///
+/// To the library the root is the root of all, whatever it lies on. It sorts the listings of stores with such a name itself,
+/// as it does for S3 directory buckets; a disk, for one, promises no order.
+fn log_store(root: Arc<dyn ObjectStore>, folder: Path) -> LogStoreRef {
+    let location = Url::parse(&format!("plimsoll://root--x-s3/{folder}/")).expect("folders are plain words");
+    let below = Arc::new(PrefixStore::new(Arc::clone(&root), folder));
+    default_logstore(below, root, &location, &StorageConfig::default())
 }
 
 #[async_trait]
