@@ -6,6 +6,7 @@ mod checkpoints;
 mod contents;
 mod exactly_once;
 mod faults;
+mod outages;
 mod poison;
 mod repair;
 mod upkeep;

@@ -56,6 +56,22 @@ impl PassError {
         }
     }
 
+    /// What the one who runs this can do about it.
+    pub(crate) fn advice(&self) -> &'static str {
+        match self {
+            Self::LeaseLost => "nothing to do: another worker goes on",
+            Self::Newer(_) => "run the newest version of Plimsoll that wrote here; nothing is lost",
+            Self::Schema(_) => {
+                "give the table its columns back as it says; nothing is lost: until then what comes in waits and can be queried"
+            }
+            error if error.is_unavailable() => {
+                "nothing is lost, and it is tried again; if it lasts, see that the store answers, has room, and lets Plimsoll \
+                 read, list, write and delete below the project's root"
+            }
+            _ => "nothing is lost, and it is tried again; if it lasts, please report it: it is a bug",
+        }
+    }
+
     /// True if the segments of the batch may be at fault: the attempt stays counted.
     pub(crate) fn may_be_poison(&self) -> bool {
         match self {

@@ -57,7 +57,7 @@ pub async fn handle(app: &App, messages: Vec<Trigger>, deadline: Deadline) -> Ve
         })
         .buffer_unordered(app.settings.tables_at_once.max(1));
     let outcomes: BTreeMap<TableId, Outcome> = worked_on.collect().await;
-    let newer = || Outcome::HandBack { why: "the trigger was written by a newer version".to_owned() };
+    let newer = || Outcome::HandBack { why: "the trigger was written by a newer version; run that".to_owned() };
     let outcome = |trigger: &Trigger| match outcomes.get(&trigger.table) {
         Some(outcome) if trigger.v <= Trigger::VERSION => outcome.clone(),
         _ => newer(),
@@ -91,8 +91,9 @@ async fn turn(app: &App, table: &TableId, due: DueRule, deadline: Deadline) -> O
         Some(Err(error)) => failed(app, table, &error),
         None => {
             app.counters.add(Counter::Errors, 1);
-            tracing::error!(%table, time_ms = time.as_millis(), "compaction took too long");
-            Outcome::Unavailable { error: "it took too long".to_owned() }
+            tracing::error!(%table, time_ms = time.as_millis(), "compaction took too long; it is tried again");
+            let error = format!("it took longer than {} ms; {}", time.as_millis(), crate::PassError::TimeUp.advice());
+            Outcome::Unavailable { error }
         }
     };
     match &outcome {
@@ -109,10 +110,10 @@ fn failed(app: &App, table: &TableId, error: &crate::PassError) -> Outcome {
         return Outcome::Busy { until: app.clock.now() };
     }
     app.counters.add(Counter::Errors, 1);
-    let text = chain(error);
+    let text = format!("{}; {}", chain(error), error.advice());
     tracing::error!(%table, error = %text, "compaction failed");
     match error {
-        crate::PassError::Newer(why) => Outcome::HandBack { why: why.clone() },
+        crate::PassError::Newer(_) => Outcome::HandBack { why: text },
         error if error.is_unavailable() => Outcome::Unavailable { error: text },
         _ => Outcome::Failed { error: text },
     }

@@ -148,7 +148,7 @@ pub enum LogError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// No answer that can be believed: read the log back before anything else.
-    #[error("log of {table} did not answer while it was asked to {act}")]
+    #[error("failed to {act} in the log of {table}")]
     Unavailable {
         table: String,
         act: &'static str,

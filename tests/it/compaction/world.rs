@@ -88,6 +88,11 @@ impl World {
         self.app_over(Arc::new(items), Arc::new(store))
     }
 
+    /// A worker with its objects in this store.
+    pub(super) fn app_on(&self, store: Arc<dyn ObjectStore>) -> App {
+        self.app_over(self.items.clone(), store)
+    }
+
     fn app_over(&self, items: Arc<dyn ItemStore>, store: Arc<dyn ObjectStore>) -> App {
         let ids: Arc<dyn Ids> = Arc::new(RandomIds);
         let roots = Roots::new(store, self.url.clone());
@@ -320,7 +325,8 @@ pub(super) fn exactly_once(rows: &[Row]) -> BTreeMap<String, usize> {
     rows.iter().map(|row| (row.id.clone(), 1)).collect()
 }
 
-fn batch(table: &TableId, rows: &[Row]) -> RecordBatch {
+/// Rows of a table as ingest decodes them.
+pub(super) fn batch(table: &TableId, rows: &[Row]) -> RecordBatch {
     let text = |value: &dyn Fn(&Row) -> String| -> Arc<dyn Array> {
         Arc::new(StringArray::from_iter_values(rows.iter().map(value)))
     };

@@ -86,7 +86,7 @@ pub async fn maintain(
     held.release().await;
     if let Err(error) = kept_up {
         app.counters.add(Counter::Errors, 1);
-        tracing::error!(%table, error = %chain(&error), "upkeep ended early");
+        tracing::error!(%table, error = %chain(&error), advice = error.advice(), "upkeep ended early");
         return Err(error);
     }
     Ok(did)

@@ -14,6 +14,10 @@ use crate::{App, Counter, PassError};
 /// Memory that a build takes at its peak, in bytes of its segments: measured at ten, with 260,000 spans.
 const BUILD_FACTOR: u64 = 12;
 
+/// For whoever reads the log.
+pub(super) const QUARANTINED: &str = "a segment is quarantined: its rows are left out, everything else flows; when its \
+                                      object is sound again run `plimsoll repair`";
+
 /// What was chosen, in the order of the batch. Empty: nothing is due.
 #[derive(Default)]
 pub(super) struct Chosen {
@@ -56,7 +60,7 @@ pub(super) async fn choose(
             Reading::Poison { segment, why } => {
                 held.quarantine(&segment, &why.to_string()).await?;
                 app.counters.add(Counter::Quarantined, 1);
-                tracing::error!(%table, segment = %segment.id, rows = segment.rows, %why, "a segment is quarantined");
+                tracing::error!(%table, segment = %segment.id, rows = segment.rows, %why, "{QUARANTINED}");
                 chosen.quarantined += 1;
             }
             Reading::Newer { segment, why } => {

@@ -145,7 +145,8 @@ async fn nothing_to_do(app: &App, table: &TableId, due: DueRule) -> Result<Optio
 /// The attempt stays counted; the open batch is tried again, and voided in the end.
 fn failed_attempt(app: &App, table: &TableId, error: &PassError) {
     app.counters.add(crate::Counter::FailedAttempts, 1);
-    tracing::error!(%table, error = %chain(error), "a batch could not be built");
+    let error = chain(error);
+    tracing::error!(%table, error, "a batch could not be built; it is tried again, then cut into smaller ones");
 }
 
 /// Never, unless a test says so.

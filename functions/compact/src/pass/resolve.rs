@@ -11,7 +11,7 @@ use model::safeguard::{Safeguard, holds};
 
 #[cfg(debug_assertions)]
 use super::broken;
-use super::choose::{self, Chosen};
+use super::choose::{self, Chosen, QUARANTINED};
 use super::segments::{self, Reading};
 use super::{Done, Held, build, commit};
 use crate::{App, Counter, PassError};
@@ -179,9 +179,10 @@ async fn drop_voided(
         && let [alone] = batch.segments.as_slice()
         && let Some(segment) = view.live.iter().find(|segment| segment.id == *alone)
     {
-        held.quarantine(segment, &format!("{ATTEMPTS_MAX} attempts to build it failed")).await?;
+        held.quarantine(segment, &format!("{ATTEMPTS_MAX} attempts to build it alone failed; the log says why"))
+            .await?;
         app.counters.add(Counter::Quarantined, 1);
-        tracing::error!(%table, segment = %segment.id, rows = segment.rows, "a segment is quarantined");
+        tracing::error!(%table, segment = %segment.id, rows = segment.rows, "{QUARANTINED}");
         done.quarantined += 1;
     }
     Ok(())
