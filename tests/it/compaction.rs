@@ -2,6 +2,7 @@
 //! exactly once, whatever fails, and readers see it exactly once at every moment.
 
 mod bent;
+mod budget;
 mod checkpoints;
 mod contents;
 mod exactly_once;

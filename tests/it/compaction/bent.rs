@@ -36,6 +36,8 @@ pub(super) enum Bend {
     Truncated,
     /// Some bytes in the middle arrive as others.
     Flipped,
+    /// The one who calls dies of it.
+    Panics,
 }
 
 impl Bend {
@@ -44,6 +46,7 @@ impl Bend {
         match self {
             Self::Denied => Error::PermissionDenied { path, source },
             Self::Unauthenticated => Error::Unauthenticated { path, source },
+            Self::Panics => panic!("on purpose, at {path}"),
             _ => Error::Generic { store: "bent", source: "503 Service Unavailable".into() },
         }
     }
