@@ -168,3 +168,43 @@ async fn without_reading_back_a_damaged_checkpoint_loses_the_table() {
         assert!(lost, "{damage:?}: a mutant that nothing catches");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_behind_a_damaged_checkpoint_says_what_to_do() {
+    for damage in DAMAGES {
+        let mut table = Table::new().await;
+        // As a worker that died before it read its checkpoint back leaves it.
+        table.damage(damage);
+        let without = Without::these(&[Safeguard::CheckpointReadBack]);
+        table.log.checkpoint().await.expect("nobody looks");
+        drop(without);
+        let path = Path::from(format!("{LOG}/00000000000000000004.checkpoint.parquet"));
+        let damaged = table.world.store.get(&path).await.expect("there").bytes().await.expect("bytes");
+        let rows = table.world.rows(4, NOON, MINUTE);
+        table.world.send(&rows).await;
+        let error = match table.world.compact(&table.world.app()).await {
+            Outcome::Unavailable { error } => error,
+            other => panic!("{damage:?}: {other:?}"),
+        };
+        let says = "every entry that it stands for is there: delete _delta_log/_last_checkpoint and then _delta_log/0";
+        assert!(error.contains("checkpoint of version 4 is damaged") && error.contains(says), "{damage:?}: {error}");
+        // As it says.
+        for key in [Path::from(format!("{LOG}/_last_checkpoint")), path.clone()] {
+            table.world.store.delete(&key).await.expect("deleted");
+        }
+        table.expected.extend(exactly_once(&rows));
+        table.world.drain().await;
+        table.store.straighten();
+        assert_eq!(table.log.checkpoint().await.expect("a checkpoint"), 5);
+        assert_eq!(table.clean_log().await.expect("cleaned"), 5);
+        // One that rots when nothing else stands for what it holds.
+        let path = Path::from(format!("{LOG}/00000000000000000005.checkpoint.parquet"));
+        let sound = table.world.store.get(&path).await.expect("there").bytes().await.expect("bytes");
+        table.world.store.put(&path, damaged.into()).await.expect("overwritten");
+        let fresh = DeltaLogs::new(Roots::new(table.world.store.clone(), table.world.url.clone()));
+        let error = text(&fresh.open(&table.world.table).snapshot().await.err().expect("damaged"));
+        assert!(error.contains("entries below it are gone: put _delta_log/0") && error.contains("backup"), "{error}");
+        table.world.store.put(&path, sound.into()).await.expect("put back");
+        assert_eq!(table.world.in_table().await, table.expected, "{damage:?}");
+    }
+}

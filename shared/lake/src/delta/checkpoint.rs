@@ -99,7 +99,7 @@ async fn read_back(log_store: &LogStoreRef, expected: &DeltaTableState, apps: &A
 }
 
 /// Nothing but a version's checkpoint and entry, in memory.
-async fn copy(log_store: &LogStoreRef, version: u64) -> object_store::Result<LogStoreRef> {
+pub(super) async fn copy(log_store: &LogStoreRef, version: u64) -> object_store::Result<LogStoreRef> {
     let memory = super::log_store(Arc::new(InMemory::new()), Path::from("copy"));
     let (from, to) = (log_store.object_store(None), memory.object_store(None));
     for key in [key(version), commit_uri_from_version(Some(version))] {
@@ -123,7 +123,7 @@ async fn compare(copy: &LogStoreRef, expected: &DeltaTableState, apps: &AppVersi
     Ok(())
 }
 
-fn key(version: u64) -> Path {
+pub(super) fn key(version: u64) -> Path {
     Path::from(format!("_delta_log/{version:020}.checkpoint.parquet"))
 }
 

@@ -12,11 +12,11 @@ use model::safeguard::{Safeguard, holds};
 use object_store::ObjectStore;
 
 /// Versions of the entries and checkpoints in the store.
-#[derive(Default)]
-struct Listing {
+#[derive(Debug, Default)]
+pub(super) struct Listing {
     /// (version, last modified by the store) of `<version>.json`.
-    entries: Vec<(u64, Micros)>,
-    checkpoints: Vec<u64>,
+    pub(super) entries: Vec<(u64, Micros)>,
+    pub(super) checkpoints: Vec<u64>,
 }
 
 /// The checkpoint that all would rest on.
@@ -54,7 +54,7 @@ fn keep_from(listing: &Listing, older_than: Micros) -> Option<u64> {
     listing.checkpoints.iter().copied().filter(|version| *version <= below).max()
 }
 
-async fn list(log_store: &LogStoreRef) -> DeltaResult<Listing> {
+pub(super) async fn list(log_store: &LogStoreRef) -> DeltaResult<Listing> {
     let store = log_store.object_store(None);
     let mut found = Listing::default();
     let mut objects = store.list(Some(log_store.log_path()));

@@ -13,6 +13,7 @@ use deltalake::{DeltaResult, DeltaTableError};
 use model::{Micros, TableName};
 use object_store::ObjectStoreExt;
 
+use super::blame::blame;
 use super::{file, schema};
 use crate::log::{APP_COMPACT, APP_MERGE, APP_VOID, Snapshot};
 
@@ -51,7 +52,11 @@ pub(super) async fn newest(
             Err(error) => tracing::debug!(%error, "a held version could not be followed; loading afresh"),
         }
     }
-    let Some(state) = load(log_store).await? else { return Ok(None) };
+    let state = match load(log_store).await {
+        Ok(Some(state)) => state,
+        Ok(None) => return Ok(None),
+        Err(error) => return Err(blame(log_store, error).await),
+    };
     let apps = look_up_apps(log_store, &state).await?;
     let stamp = stamp(log_store, state.version()).await?;
     Ok(Some(loaded(state, table, &apps, stamp)?))

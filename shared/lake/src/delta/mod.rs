@@ -3,6 +3,7 @@
 //! The library is used with every automatism off: no hooks after a commit, no retries. What it answers to a commit is
 //! never proof; callers read back. Needs Tokio's multi-thread runtime.
 
+mod blame;
 mod checkpoint;
 mod clean;
 mod commit;
