@@ -110,7 +110,8 @@ fn many_days_at_once_are_dropped_only_when_told_to() {
 
 #[test]
 fn replaced_files_vanish_after_the_horizon_and_not_before() {
-    let horizon = Duration::from_secs(2);
+    // Longer than a drain takes on a busy machine.
+    let horizon = Duration::from_secs(8);
     let world = World::with_small_files(|config| {
         config.compact.vacuum_horizon = horizon;
         // Only when asked.
@@ -126,7 +127,7 @@ fn replaced_files_vanish_after_the_horizon_and_not_before() {
     let answers = shop::answers(&world);
 
     let mut seen_before = 0;
-    eventually("every replaced file is gone", Duration::from_secs(60), || {
+    eventually("every replaced file is gone", Duration::from_secs(120), || {
         shop::drain(&world);
         let now_ms = SystemClock.now() / 1_000;
         let on_disk: BTreeSet<String> = folder.data_files_on_disk().into_iter().collect();
