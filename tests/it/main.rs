@@ -19,12 +19,13 @@ mod keys;
 mod projects;
 mod quota;
 
-// OTLP in: what a correct receiver does, and what a kill or a restored backup leaves behind.
+// OTLP in: what a correct receiver does, what a kill or a restored backup leaves behind, and how the broken is told.
 mod kill;
 mod otlp_rules;
 mod repair;
 mod soak;
 mod start;
+mod status;
 
 // Real clients.
 mod sdk;

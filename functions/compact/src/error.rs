@@ -5,6 +5,7 @@ use meta::StoreError;
 use objects::ObjectError;
 
 use crate::aside::AsideError;
+use crate::handle::chain;
 
 #[derive(Debug, thiserror::Error)]
 pub enum PassError {
@@ -56,9 +57,28 @@ impl PassError {
         }
     }
 
+    /// The error, its causes, and what to do about it: one line for an operator.
+    pub fn said(&self) -> String {
+        format!("{}; {}", chain(self), self.advice())
+    }
+
+    /// As [`Self::said`], of an act that nothing tries again by itself.
+    pub fn said_of(&self, command: &str) -> String {
+        match self {
+            Self::Newer(_) => format!("{}; run {command} of the version that wrote it", chain(self)),
+            Self::Schema(_) | Self::Log(LogError::Damaged { .. }) => {
+                format!("{}; then run {command} again", self.said())
+            }
+            _ => format!("{}; nothing was lost by it; run {command} again", chain(self)),
+        }
+    }
+
     /// What the one who runs this can do about it.
     pub(crate) fn advice(&self) -> &'static str {
         match self {
+            Self::Log(LogError::Damaged { .. }) => {
+                "until then nothing reads this table, and what comes in is kept; compaction goes on by itself"
+            }
             Self::LeaseLost => "nothing to do: another worker goes on",
             Self::Newer(_) => "run the newest version of Plimsoll that wrote here; nothing is lost",
             Self::Schema(_) => {

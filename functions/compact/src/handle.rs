@@ -110,7 +110,7 @@ fn failed(app: &App, table: &TableId, error: &crate::PassError) -> Outcome {
         return Outcome::Busy { until: app.clock.now() };
     }
     app.counters.add(Counter::Errors, 1);
-    let text = format!("{}; {}", chain(error), error.advice());
+    let text = error.said();
     tracing::error!(%table, error = %text, "compaction failed");
     match error {
         crate::PassError::Newer(_) => Outcome::HandBack { why: text },
@@ -119,13 +119,16 @@ fn failed(app: &App, table: &TableId, error: &crate::PassError) -> Outcome {
     }
 }
 
-/// An error and its causes in one line.
+/// An error and its causes in one line, each once, without the backtrace that some libraries write below.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        let said = error.to_string();
+        let said = said.lines().next().unwrap_or_default();
+        if !text.contains(said) {
+            text = format!("{text}: {said}");
+        }
         cause = error.source();
     }
     text

@@ -155,6 +155,14 @@ pub enum LogError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The store answers, and an object of the log is damaged: the source names it. Asking again does not help.
+    #[error("failed to {act} in the log of {table}")]
+    Damaged {
+        table: String,
+        act: &'static str,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 /// The log of one table. Only a holder of the table's lease may change it.

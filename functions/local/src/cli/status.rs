@@ -21,35 +21,53 @@ pub(super) struct StatusArgs {
     connection: Connection,
 }
 
-/// One table of one project, as `GET /api/v1/status` answers it.
+/// One table of one project, as `GET /api/v1/status` answers it. One that cannot be read has an `error`, and no numbers.
 #[derive(Deserialize)]
 #[serde(default)]
 #[derive(Default)]
 struct TableStatus {
     project: String,
     table: String,
-    live_segments: u64,
-    live_bytes: u64,
+    live_segments: Option<u64>,
+    live_bytes: Option<u64>,
     oldest_live_age_s: Option<f64>,
     open_batch: Value,
-    files: u64,
-    rows: u64,
-    bytes: u64,
+    files: Option<u64>,
+    rows: Option<u64>,
+    bytes: Option<u64>,
     version: Option<i64>,
     last_commit_at: Option<String>,
     compaction_lag_s: Option<f64>,
-    quarantined: u64,
+    quarantined: Option<u64>,
+    quarantined_segments: Vec<Quarantined>,
     stop: Value,
+    error: Option<String>,
     uri: String,
 }
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Quarantined {
+    key: String,
+    rows: u64,
+    reason: String,
+    since: String,
+}
+
+/// Quarantined segments that are shown of a table.
+const QUARANTINED_SHOWN_MAX: usize = 10;
 
 pub(super) fn run(args: &StatusArgs, screen: &mut Screen) -> Result<(), CliError> {
     let mut answer = args.connection.open(For::Admin)?.get("/api/v1/status")?;
     if args.json {
-        return screen.json(&answer);
+        screen.json(&answer)?;
     }
     let tables: Vec<TableStatus> = serde_json::from_value(answer["tables"].take()).map_err(std::io::Error::from)?;
-    show(&tables, screen)
+    if !args.json {
+        show(&tables, screen)?;
+    }
+    let all_are_readable = tables.iter().all(|table| table.error.is_none());
+    if all_are_readable { Ok(()) } else { Err(CliError::Reported) }
 }
 
 fn show(tables: &[TableStatus], screen: &mut Screen) -> Result<(), CliError> {
@@ -68,36 +86,60 @@ fn show(tables: &[TableStatus], screen: &mut Screen) -> Result<(), CliError> {
     for table in tables {
         screen.line(&table.uri)?;
     }
-    for TableStatus { project, table, stop, quarantined, .. } in tables {
-        if !stop.is_null() {
-            screen.line(&format!("STOPPED {project}/{table}: {}", cell(stop)))?;
-        }
-        if *quarantined > 0 {
-            screen.line(&format!(
-                "QUARANTINE {project}/{table}: {quarantined} segments could not be read; they stay under landing/; `plimsoll repair` tries them again"
-            ))?;
-        }
-    }
-    Ok(())
+    tables.iter().try_for_each(|table| table.show_what_is_wrong(screen))
 }
 
 impl TableStatus {
+    fn show_what_is_wrong(&self, screen: &mut Screen) -> Result<(), CliError> {
+        let Self { project, table, stop, error, .. } = self;
+        if let Some(error) = error {
+            screen.line(&format!("UNREADABLE {project}/{table}: {error}"))?;
+        }
+        if !stop.is_null() {
+            screen.line(&format!("STOPPED {project}/{table}: {}", cell(stop)))?;
+        }
+        match self.quarantined {
+            Some(n) if n > 0 => self.show_quarantined(n, screen),
+            _ => Ok(()),
+        }
+    }
+
+    fn show_quarantined(&self, n: u64, screen: &mut Screen) -> Result<(), CliError> {
+        let Self { project, table, quarantined_segments, .. } = self;
+        screen.line(&format!(
+            "QUARANTINE {project}/{table}: {} could not be read; put what is missing or damaged back from a backup, and \
+             `plimsoll repair` makes it live again",
+            units::counted(n, "segment", "segments")
+        ))?;
+        let shown = &quarantined_segments[..quarantined_segments.len().min(QUARANTINED_SHOWN_MAX)];
+        for Quarantined { key, rows, reason, since } in shown {
+            let rows = units::counted(*rows, "row", "rows");
+            screen.line(&format!("  {key} ({rows}, since {since}): {reason}"))?;
+        }
+        match n.saturating_sub(shown.len() as u64) {
+            0 => Ok(()),
+            more => screen.line(&format!("  and {} more; `plimsoll status --json` names them", units::count(more))),
+        }
+    }
+
     fn cells(&self) -> [String; 12] {
         let ago = |s: Option<f64>| s.map(units::seconds).unwrap_or_default();
+        let count = |n: Option<u64>| n.map(units::count).unwrap_or_default();
+        let bytes = |n: Option<u64>| n.map(units::bytes).unwrap_or_default();
         let open = if self.open_batch.is_null() { "" } else { "+" };
         [
             self.project.clone(),
             self.table.clone(),
-            format!("{}{open}", units::count(self.live_segments)),
-            units::bytes(self.live_bytes),
+            format!("{}{open}", count(self.live_segments)),
+            bytes(self.live_bytes),
             ago(self.oldest_live_age_s),
-            units::count(self.files),
-            units::count(self.rows),
-            units::bytes(self.bytes),
+            count(self.files),
+            count(self.rows),
+            bytes(self.bytes),
             self.version.map(|version| version.to_string()).unwrap_or_default(),
             self.last_commit_at.as_deref().and_then(age).map(|age| format!("{age} ago")).unwrap_or_default(),
             ago(self.compaction_lag_s),
-            units::count(self.quarantined),
+            count(self.quarantined),
         ]
     }
 }

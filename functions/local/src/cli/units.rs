@@ -50,6 +50,11 @@ pub(super) fn count(n: u64) -> String {
     out
 }
 
+/// `1 row`, `1,234 rows`.
+pub(super) fn counted(n: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(n), if n == 1 { one } else { many })
+}
+
 /// `512 B`, `1.5 MB`: powers of 1,000.
 pub(crate) fn bytes(n: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
@@ -107,6 +112,7 @@ mod tests {
     #[test]
     fn numbers_are_written_for_people() {
         assert_eq!([0, 999, 1_000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([0, 1, 2_000].map(|n| counted(n, "row", "rows")), ["0 rows", "1 row", "2,000 rows"]);
         assert_eq!(
             [0, 999, 1_000, 999_949, 999_950, 5_500_000_000].map(bytes),
             ["0 B", "999 B", "1.0 kB", "999.9 kB", "1.0 MB", "5.5 GB"]

@@ -8,9 +8,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use compact::{Counter, TableStatus};
 use http::header::CONTENT_TYPE;
+use model::TableId;
 use prometheus_client::registry::Registry;
 
-use super::operate::{Operate, statuses};
+use super::operate::{Operate, all_projects};
+use super::status::statuses;
 
 /// What OpenMetrics text is called.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -44,21 +46,32 @@ async fn text(metrics: &Metrics) -> Result<String, String> {
         text.push_str(&format!("# TYPE {name} counter\n"));
         text.push_str(&format!("{name}_total {}\n", metrics.operate.compact.counters.get(counter)));
     }
-    let tables = statuses(&metrics.operate).await.map_err(|e| e.to_string())?;
+    let projects = all_projects(&metrics.operate.projects).await.map_err(|e| e.to_string())?;
+    let tables = statuses(&metrics.operate.compact, projects).await;
+    let head = |text: &mut String, name, help| text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} gauge\n"));
+    let (name, help) = UNREADABLE;
+    head(&mut text, name, help);
+    for (id, status) in &tables {
+        text.push_str(&sample(name, id, f64::from(u8::from(status.is_err()))));
+    }
     for (name, help, value) in GAUGES {
-        text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} gauge\n"));
-        for table in &tables {
-            text.push_str(&format!(
-                "{name}{{project=\"{}\",table=\"{}\"}} {}\n",
-                table.project,
-                table.table,
-                value(table)
-            ));
+        head(&mut text, name, help);
+        for (id, status) in &tables {
+            if let Ok(status) = status {
+                text.push_str(&sample(name, id, value(status)));
+            }
         }
     }
     text.push_str("# EOF\n");
     Ok(text)
 }
+
+fn sample(name: &str, TableId { project, table }: &TableId, value: f64) -> String {
+    format!("{name}{{project=\"{project}\",table=\"{table}\"}} {value}\n")
+}
+
+/// Of a table that cannot be read the other gauges are left out.
+const UNREADABLE: (&str, &str) = ("plimsoll_table_unreadable", "1 if the table cannot be read, else 0");
 
 /// Name, help and value of what is told of each table.
 type Gauge = (&'static str, &'static str, fn(&TableStatus) -> f64);

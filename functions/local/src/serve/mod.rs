@@ -2,7 +2,7 @@
 //!
 //! - [`server`](Server): starts and stops the whole; `data`: the data folder; `background`: compaction, sweeper, upkeep
 //! - `credentials`, `welcome`: the first start; `listen`, `port`: the ports
-//! - `operate`, `repair`, `metrics`, `health`: what operators ask
+//! - `status`, `operate`, `repair`, `metrics`, `health`: what operators ask
 
 mod background;
 mod credentials;
@@ -14,6 +14,7 @@ mod operate;
 mod port;
 mod repair;
 mod server;
+mod status;
 mod welcome;
 
 pub use background::Rhythm;

@@ -1,17 +1,17 @@
-//! `GET /api/v1/status` and `POST /api/v1/compact`: how the tables stand, and one pass over them now.
+//! `POST /api/v1/compact`: one pass over the tables now; and what everything that operators ask takes.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{FromRef, State};
-use axum::routing::{get, post};
+use axum::routing::post;
 use axum::{Json, Router};
-use compact::{DaysAtOnce, Deadline, Outcome, Pace, PassError, RetentionRefused, TableStatus};
+use compact::{DaysAtOnce, Deadline, Outcome, Pace, RetentionRefused};
 use edge::{ApiError, Authenticated, JsonBodyOrDefault, require};
 use meta::StoreError;
 use meta::keys::{Caller, Keys, Reach};
 use meta::projects::Projects;
-use model::{Micros, ProjectId, Scope, TableId, TableName, rfc3339};
+use model::{ProjectId, Scope, TableId, TableName, rfc3339};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
@@ -38,15 +38,14 @@ impl FromRef<Operate> for Arc<Keys> {
     }
 }
 
-/// Both paths.
 pub(crate) fn router(operate: Operate) -> Router {
-    Router::new().route("/api/v1/status", get(status)).route("/api/v1/compact", post(compact_now)).with_state(operate)
+    Router::new().route("/api/v1/compact", post(compact_now)).with_state(operate)
 }
 
-/// The part of the OpenAPI document that describes them, and what else is asked by operators.
+/// The part of the OpenAPI document that describes it, and what else is asked by operators.
 pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
     #[derive(OpenApi)]
-    #[openapi(paths(status, compact_now, described::health, described::ready, described::metrics))]
+    #[openapi(paths(compact_now, described::health, described::ready, described::metrics))]
     struct Document;
     Document::openapi()
 }
@@ -78,40 +77,6 @@ mod described {
     fn metrics() {}
 }
 
-/// The tables of one or of all projects.
-#[derive(Serialize, ToSchema)]
-struct StatusAnswer {
-    tables: Vec<TableRow>,
-}
-
-/// How a table stands.
-#[derive(Serialize, ToSchema)]
-struct TableRow {
-    project: String,
-    table: &'static str,
-    /// Segments that readers add to the table's files.
-    live_segments: usize,
-    live_bytes: u64,
-    live_rows: u64,
-    oldest_live_age_s: Option<f64>,
-    /// Number of the batch that is being committed.
-    open_batch: Option<u64>,
-    files: usize,
-    rows: u64,
-    bytes: u64,
-    /// Of the Delta log; null: the table was never created.
-    version: Option<u64>,
-    last_commit_at: Option<String>,
-    /// Age of the oldest live segment beyond the age at which it is due; 0: compaction keeps up.
-    compaction_lag_s: f64,
-    /// Segments that could not be read and were set aside.
-    quarantined: usize,
-    /// Why nobody commits to this table, if so, and what to do.
-    stop: Option<String>,
-    /// By which other engines open the table.
-    uri: String,
-}
-
 /// What a pass did to a table.
 #[derive(Serialize, ToSchema)]
 struct CompactAnswer {
@@ -141,29 +106,6 @@ struct CompactedRow {
 struct CompactRequest {
     /// Let retention drop any number of days at once, for once.
     drop_any_number_of_days: bool,
-}
-
-/// How the tables stand
-///
-/// With a read or an admin key: those of its project, or of all projects if it reaches the installation.
-#[utoipa::path(get, path = "/api/v1/status", tag = "operations",
-    responses((status = 200, description = "The tables within reach", body = StatusAnswer)))]
-async fn status(
-    State(operate): State<Operate>,
-    Authenticated(caller): Authenticated,
-) -> Result<Json<StatusAnswer>, ApiError> {
-    if !caller.scopes.allows(Scope::Admin) {
-        require(&caller, Scope::Read)?;
-    }
-    let mut tables = Vec::new();
-    for project in within_reach(&operate.projects, &caller).await? {
-        for table in TableName::ALL {
-            let id = TableId::new(project.clone(), table);
-            let status = compact::status(&operate.compact, &id).await.map_err(unavailable)?;
-            tables.push(row(status, &operate.compact));
-        }
-    }
-    Ok(Json(StatusAnswer { tables }))
 }
 
 /// Compact now
@@ -217,6 +159,10 @@ pub(super) async fn within_reach(projects: &Projects, caller: &Caller) -> Result
     if !(caller.reach == Reach::Installation && caller.scopes.allows(Scope::Admin)) {
         return Ok(vec![caller.project.clone()]);
     }
+    Ok(all_projects(projects).await?)
+}
+
+pub(super) async fn all_projects(projects: &Projects) -> Result<Vec<ProjectId>, StoreError> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
         let page = projects.list(after.as_deref(), PAGE).await?;
@@ -274,7 +220,7 @@ async fn pass(app: &compact::App, id: &TableId, days: DaysAtOnce, deadline: Dead
             let failed = (!did.failed.is_empty()).then(|| format!("failed: {}; see the log", did.failed.join(", ")));
             row.error = did.stopped.as_deref().map(stopped).or(refused).or(failed);
         }
-        Err(error) => (row.outcome, row.error) = ("failed", Some(error.to_string())),
+        Err(error) => (row.outcome, row.error) = ("failed", Some(error.said())),
     }
     row
 }
@@ -299,31 +245,8 @@ pub(super) async fn when_free<T, F: Future<Output = T>>(
     }
 }
 
-fn row(status: TableStatus, app: &compact::App) -> TableRow {
-    let seconds = |us: Micros| us as f64 / 1e6;
-    let lag = status.oldest_live_age_us.map_or(0, |age| (age - app.settings.due.age).max(0));
-    TableRow {
-        project: status.project,
-        table: status.table.as_str(),
-        live_segments: status.live_segments,
-        live_bytes: status.live_bytes,
-        live_rows: status.live_rows,
-        oldest_live_age_s: status.oldest_live_age_us.map(seconds),
-        open_batch: status.open_batch.map(|batch| batch.seq),
-        files: status.files,
-        rows: status.rows,
-        bytes: status.bytes,
-        version: status.version,
-        last_commit_at: status.last_written_at.map(rfc3339),
-        compaction_lag_s: seconds(lag),
-        quarantined: status.quarantined.len(),
-        stop: status.stop.map(|stop| stopped(&stop.reason)),
-        uri: status.url,
-    }
-}
-
 /// What an operator is told of a stopped table.
-fn stopped(reason: &str) -> String {
+pub(super) fn stopped(reason: &str) -> String {
     format!("{reason}: one of the two was put back in time; run `plimsoll repair`")
 }
 
@@ -338,27 +261,6 @@ fn retention_refused(refused: RetentionRefused) -> String {
     }
 }
 
-fn unavailable(error: PassError) -> ApiError {
-    tracing::error!(error = &error as &dyn std::error::Error, "status failed");
-    ApiError::new(edge::ErrorCode::Unavailable, format!("a table's state could not be read: {error}"))
-}
-
-/// For `GET /metrics`, which reports the same numbers.
-pub(crate) async fn statuses(operate: &Operate) -> Result<Vec<TableStatus>, PassError> {
-    let mut statuses = Vec::new();
-    let mut after = None;
-    loop {
-        let page = operate.projects.list(after.as_deref(), PAGE).await?;
-        for table in tables_of(page.projects.into_iter().map(|project| project.id).collect()) {
-            statuses.push(compact::status(&operate.compact, &table).await?);
-        }
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return Ok(statuses),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
@@ -369,6 +271,7 @@ mod tests {
     fn every_operation_of_the_whole_document_says_what_it_answers_and_which_key_it_needs() {
         let mut others = query::openapi();
         others.merge(openapi());
+        others.merge(crate::serve::status::openapi());
         others.merge(crate::serve::repair::openapi());
         let document = serde_json::to_value(api::openapi(others)).expect("JSON");
         let schemes = document["components"]["securitySchemes"].as_object().expect("schemes");

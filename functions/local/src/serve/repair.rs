@@ -113,7 +113,7 @@ fn unknown_table(error: impl std::fmt::Display) -> ApiError {
 }
 
 fn row(id: &TableId, repaired: Result<Repaired, PassError>) -> RepairedRow {
-    let error = repaired.as_ref().err().map(said);
+    let error = repaired.as_ref().err().map(|error| error.said_of("`plimsoll repair`"));
     let failed = error.is_some();
     let did = repaired.unwrap_or_default();
     let outcome = match &did {
@@ -144,19 +144,4 @@ fn row(id: &TableId, repaired: Result<Repaired, PassError>) -> RepairedRow {
         lost_objects: did.lost_objects,
         error,
     }
-}
-
-/// The error, and what to do about it.
-fn said(error: &PassError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    let advice = match error {
-        PassError::Newer(_) => "run `plimsoll repair` of the version that wrote it",
-        _ => "nothing was lost by it; run `plimsoll repair` again",
-    };
-    format!("{text}; {advice}")
 }

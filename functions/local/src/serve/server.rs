@@ -27,7 +27,7 @@ use super::listen::{ListenError, bind};
 use super::operate::{self, Operate};
 use super::repair;
 use super::welcome::{ShowKeys, welcome};
-use super::{metrics, port};
+use super::{metrics, port, status};
 use crate::cli::ServeArgs;
 
 /// Requests that are being answered when a stop comes get this long.
@@ -129,6 +129,7 @@ impl Server {
         let stores = Stores { items: folder.items, objects: folder.roots.base().clone(), folder: folder.path.clone() };
         let routes = parts
             .api
+            .merge(status::router(operate.clone()))
             .merge(operate::router(operate.clone()))
             .merge(repair::router(operate.clone()))
             .merge(metrics::router(parts.registry, operate))
@@ -233,6 +234,7 @@ impl Parts {
             config.compact.clone(),
         );
         let mut document = query::openapi();
+        document.merge(status::openapi());
         document.merge(operate::openapi());
         document.merge(repair::openapi());
         let manage = api::App::new(Arc::clone(&doors.projects), Arc::clone(&doors.keys), document);

@@ -1,11 +1,15 @@
-//! A log that cannot be loaded: whether its newest checkpoint is to blame, and what to do about it. Nothing is changed.
+//! A log that cannot be loaded: whether its newest checkpoint or an entry is to blame, and what to do about it. Nothing is
+//! changed.
 
 use std::collections::HashSet;
+use std::error::Error;
 
 use deltalake::DeltaTableError;
-use deltalake::logstore::LogStoreRef;
+use deltalake::logstore::{LogStoreRef, commit_uri_from_version};
 use deltalake::table::state::DeltaTableState;
+use object_store::ObjectStoreExt;
 use object_store::path::Path;
+use serde_json::{Map, Value};
 
 use super::checkpoint;
 use super::clean::{self, Listing};
@@ -22,21 +26,57 @@ enum Damaged {
         "the checkpoint of version {version} is damaged, and entries below it are gone: put {key} back from a backup"
     )]
     Needed { version: u64, key: Path, source: DeltaTableError },
+    #[error("the log entry of version {version} is damaged: put {key} back from a backup")]
+    Entry { version: u64, key: Path, source: DeltaTableError },
 }
 
 /// The error of a load, or its cause, if that can be told. A store that does not answer tells nothing.
 pub(super) async fn blame(log_store: &LogStoreRef, error: DeltaTableError) -> DeltaTableError {
     let Ok(listing) = clean::list(log_store).await else { return error };
-    let Some(version) = listing.checkpoints.iter().copied().max() else { return error };
-    let Ok(copy) = checkpoint::copy(log_store, version).await else { return error };
-    let Err(source) = DeltaTableState::try_new(&copy, Some(version)).await else { return error };
+    if let Some(damaged) = damaged_checkpoint(log_store, &listing).await {
+        return DeltaTableError::GenericError { source: damaged.into() };
+    }
+    let Some((version, key)) = damaged_entry(log_store, &listing).await else { return error };
+    DeltaTableError::GenericError { source: Damaged::Entry { version, key, source: error }.into() }
+}
+
+/// Whether it was blamed on an object of the log.
+pub(super) fn is_damage(cause: &(dyn Error + Send + Sync + 'static)) -> bool {
+    cause.is::<Damaged>()
+}
+
+/// The newest checkpoint, if it does not load by itself.
+async fn damaged_checkpoint(log_store: &LogStoreRef, listing: &Listing) -> Option<Damaged> {
+    let version = listing.checkpoints.iter().copied().max()?;
+    let copy = checkpoint::copy(log_store, version).await.ok()?;
+    let source = DeltaTableState::try_new(&copy, Some(version)).await.err()?;
     let key = checkpoint::key(version);
-    let damaged = if is_spare(&listing, version) {
-        Damaged::Spare { version, key, source }
-    } else {
-        Damaged::Needed { version, key, source }
-    };
-    DeltaTableError::GenericError { source: damaged.into() }
+    Some(match is_spare(listing, version) {
+        true => Damaged::Spare { version, key, source },
+        false => Damaged::Needed { version, key, source },
+    })
+}
+
+/// The first entry above the newest checkpoint that is there and is no log entry.
+async fn damaged_entry(log_store: &LogStoreRef, listing: &Listing) -> Option<(u64, Path)> {
+    let loaded = listing.checkpoints.iter().copied().max();
+    let mut versions: Vec<u64> = listing.entries.iter().map(|(version, _)| *version).collect();
+    versions.retain(|version| loaded.is_none_or(|loaded| *version > loaded));
+    versions.sort_unstable();
+    for version in versions {
+        let key = commit_uri_from_version(Some(version));
+        let bytes = log_store.object_store(None).get(&key).await.ok()?.bytes().await.ok()?;
+        if !is_entry(&bytes) {
+            return Some((version, key));
+        }
+    }
+    None
+}
+
+/// One action, a JSON object, on each line; and at least one.
+fn is_entry(bytes: &[u8]) -> bool {
+    let mut lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).peekable();
+    lines.peek().is_some() && lines.all(|line| serde_json::from_slice::<Map<String, Value>>(line).is_ok())
 }
 
 /// Every entry up to the checkpoint's is there, from the first on or from the checkpoint before.
@@ -49,6 +89,17 @@ fn is_spare(listing: &Listing, version: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_entry_that_is_cut_short_is_damaged() {
+        let entry = b"{\"commitInfo\":{}}\n{\"add\":{\"path\":\"a\"}}\n";
+        for n in 0..entry.len() {
+            // Cut between two actions, or before the last line's end, nobody can tell.
+            let whole = matches!(n, 17 | 18) || n == entry.len() - 1;
+            assert_eq!(is_entry(&entry[..n]), whole, "{n} bytes");
+        }
+        assert!(is_entry(entry));
+    }
 
     #[test]
     fn a_checkpoint_is_spare_only_if_all_that_it_stands_for_is_there() {

@@ -56,7 +56,13 @@ impl DeltaLog {
     }
 
     fn unavailable(&self, act: &'static str, source: DeltaTableError) -> LogError {
-        LogError::Unavailable { table: self.name.clone(), act, source: source.into() }
+        let table = self.name.clone();
+        match source {
+            DeltaTableError::GenericError { source } if blame::is_damage(source.as_ref()) => {
+                LogError::Damaged { table, act, source }
+            }
+            source => LogError::Unavailable { table, act, source: source.into() },
+        }
     }
 
     /// Runs an act of the library that blocks inside, away from the threads that serve others.
