@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::connection::{Connection, For};
+use super::query::cell;
 use super::{CliError, Screen};
 
 #[derive(Debug, Args)]
@@ -19,24 +20,31 @@ pub(super) struct CompactArgs {
 }
 
 pub(super) fn run(args: &CompactArgs, screen: &mut Screen) -> Result<(), CliError> {
-    let answer = args.connection.open(For::Admin)?.post("/api/v1/compact", &args.request())?;
+    let mut answer = args.connection.open(For::Admin)?.post("/api/v1/compact", &args.request())?;
     if args.json {
         return screen.json(&answer);
     }
-    match answer["tables"].as_array() {
-        Some(tables) if !tables.is_empty() => screen.objects(tables)?,
-        _ => screen.line("Nothing to compact.")?,
+    match answer["tables"].as_array_mut() {
+        Some(tables) if !tables.is_empty() => show(tables, screen),
+        _ => screen.line("Nothing to compact."),
     }
-    if failed(&answer) { Err(CliError::Reported) } else { Ok(()) }
+}
+
+/// Errors have lines of their own: a cell would be cut where they say what to do.
+fn show(tables: &mut [Value], screen: &mut Screen) -> Result<(), CliError> {
+    let errors: Vec<Option<Value>> =
+        tables.iter_mut().map(|table| table.as_object_mut()?.shift_remove("error")).collect();
+    screen.objects(tables)?;
+    let failed = tables.iter().zip(errors.into_iter().map(Option::unwrap_or_default));
+    let failed: Vec<_> = failed.filter(|(_, error)| !error.is_null()).collect();
+    for (table, error) in &failed {
+        screen.line(&format!("FAILED {}/{}: {}", cell(&table["project"]), cell(&table["table"]), cell(error)))?;
+    }
+    if failed.is_empty() { Ok(()) } else { Err(CliError::Reported) }
 }
 
 impl CompactArgs {
     fn request(&self) -> Value {
         json!({ "drop_any_number_of_days": self.drop_any_number_of_days })
     }
-}
-
-/// True if some table reports an error.
-fn failed(answer: &Value) -> bool {
-    answer["tables"].as_array().is_some_and(|tables| tables.iter().any(|table| !table["error"].is_null()))
 }

@@ -11,6 +11,7 @@ mod error;
 mod key;
 mod openapi;
 mod output;
+mod patience;
 mod project;
 mod query;
 mod repair;

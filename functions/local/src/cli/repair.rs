@@ -1,12 +1,19 @@
 //! `plimsoll repair`: tables whose ledger or log was put back in time go on; what was found and done, in sentences.
 
+use std::time::Duration;
+
 use clap::Args;
 use model::TableName;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::connection::{Connection, For};
-use super::{CliError, Screen, units};
+use super::{CliError, Screen, patience, units};
+
+/// Until an operator is told what may take so long.
+const PATIENCE: Duration = Duration::from_secs(2);
+const WAITS: &str =
+    "repair is at work, or waits for a worker that holds a table; one that was killed holds it for up to a minute";
 
 #[derive(Debug, Args)]
 pub(super) struct RepairArgs {
@@ -45,7 +52,8 @@ struct Repaired {
 
 pub(super) fn run(args: &RepairArgs, screen: &mut Screen) -> Result<(), CliError> {
     let request = json!({ "table": args.table.map(TableName::as_str) });
-    let mut answer = args.connection.open(For::Admin)?.post("/api/v1/repair", &request)?;
+    let api = args.connection.open(For::Admin)?;
+    let mut answer = patience::remark_after(PATIENCE, WAITS, screen, || api.post("/api/v1/repair", &request))?;
     let shown = answer.clone();
     let tables: Vec<Repaired> = serde_json::from_value(answer["tables"].take()).map_err(std::io::Error::from)?;
     if args.json {
@@ -74,38 +82,70 @@ impl Repaired {
                 screen.line(&format!("  {what}: {said}"))?;
             }
         }
-        let rows =
-            format!("segments that nothing named are live again, with {} rows", units::count(self.rows_restored));
-        let counted: [(u64, &str); 11] = [
-            (self.segments_restored, &rows),
-            (self.segments_released, "quarantined segments can be read after all; they are live again"),
+        let rows = units::counted(self.rows_restored, "row", "rows");
+        let (one_again, many_again) = (
+            format!("segment that nothing named is live again, with {rows}"),
+            format!("segments that nothing named are live again, with {rows}"),
+        );
+        let counted: [(u64, &str, &str); 11] = [
+            (self.segments_restored, &one_again, &many_again),
+            (
+                self.segments_released,
+                "quarantined segment can be read after all; it is live again",
+                "quarantined segments can be read after all; they are live again",
+            ),
             (
                 self.segments_quarantined,
-                "quarantined segments cannot be read; put their objects under landing/ back from a backup, and repair again",
+                "quarantined segment cannot be read: `plimsoll status` names its object and the reason; put it back from a \
+                 backup, and repair again",
+                "quarantined segments cannot be read: `plimsoll status` names their objects and the reasons; put them back \
+                 from a backup, and repair again",
             ),
-            (self.live_dropped, "segments were live and in the table; they are in the table alone now"),
-            (self.doubles_removed, "segments held retries of what had been forgotten; these were taken out"),
-            (self.batches_dropped, "batches never reached this table; their segments are live again"),
-            (self.bodies_known_again, "requests are known again: a retry of them adds nothing"),
+            (
+                self.live_dropped,
+                "segment was live and in the table; it is in the table alone now",
+                "segments were live and in the table; they are in the table alone now",
+            ),
+            (
+                self.doubles_removed,
+                "segment held retries of what had been forgotten; these were taken out",
+                "segments held retries of what had been forgotten; these were taken out",
+            ),
+            (
+                self.batches_dropped,
+                "batch never reached this table; its segments are live again",
+                "batches never reached this table; their segments are live again",
+            ),
+            (
+                self.bodies_known_again,
+                "request is known again: a retry of it adds nothing",
+                "requests are known again: a retry of them adds nothing",
+            ),
             (
                 self.unknown_segments,
+                "segment of the last 24 hours has no landing object: retries of what is in it would be stored again",
                 "segments of the last 24 hours have no landing object: retries of what is in them would be stored again",
             ),
             (
                 self.unreadable_objects,
+                "landing object that nothing names cannot be read; the log of the server names it",
                 "landing objects that nothing names cannot be read; the log of the server names them",
             ),
             (
                 self.undivided_objects,
+                "landing object holds known and unknown requests, and does not tell them apart; the log of the server names it",
                 "landing objects hold known and unknown requests, and do not tell them apart; the log of the server names them",
             ),
             (
                 self.lost_objects,
-                "landing objects older than 24 hours are named by nothing: their records may be lost; the log of the server names them",
+                "landing object older than 24 hours is named by nothing: its records may be lost; the log of the server \
+                 names it",
+                "landing objects older than 24 hours are named by nothing: their records may be lost; the log of the server \
+                 names them",
             ),
         ];
-        for (n, what) in counted.into_iter().filter(|(n, _)| *n > 0) {
-            screen.line(&format!("  {} {what}", units::count(n)))?;
+        for (n, one, many) in counted.into_iter().filter(|(n, ..)| *n > 0) {
+            screen.line(&format!("  {}", units::counted(n, one, many)))?;
         }
         Ok(())
     }
