@@ -24,7 +24,7 @@ bench: ## measure; prints a table
 
 sim: build ## more simulated worlds than `make test` plays: SEEDS=1000 from SEED=0, and one of PAIRS=100 pairs of faults
 	@PLIMSOLL_SEED=$(or $(SEED),0) PLIMSOLL_SEEDS=$(or $(SEEDS),1000) PLIMSOLL_PAIRS=$(or $(PAIRS),100) \
-		cargo test --workspace --test sim -- --nocapture
+		cargo test --workspace --test sim $(if $(filter 1,$(SEEDS)),random_worlds) -- --nocapture
 
 soak: ## MINUTES=n of load through kills, full and slow disks; nothing may be lost or doubled
 	@tests/soak/run

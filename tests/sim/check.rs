@@ -119,6 +119,11 @@ impl Checker {
         if batches.iter().filter(|batch| batch.is_open()).count() > 1 {
             return broken(Invariant::C6, "two batches are open");
         }
+        if standing.view.clean > committed {
+            let what =
+                format!("the mark is {}, the table ends with {committed}: nobody can read it", standing.view.clean);
+            return broken(Invariant::C2, what);
+        }
         for batch in batches {
             if !batch.is_open() && batch.seq > committed {
                 return broken(

@@ -75,6 +75,8 @@ pub(crate) struct Play {
     pub(crate) is_repaired: bool,
     /// Somebody else wrote to the table: nothing that others may rely on is cleaned up.
     pub(crate) foreign: bool,
+    /// Answers of readers that were looked at.
+    readers_judged: usize,
     /// A store was put back in time and is not repaired: nothing holds meanwhile.
     pub(crate) restored: bool,
     trace: Vec<String>,
@@ -101,6 +103,7 @@ impl Play {
             findings,
             run: Run::default(),
             is_repaired: false,
+            readers_judged: 0,
             foreign: false,
             restored: false,
             trace: Vec::new(),
@@ -136,6 +139,7 @@ impl Play {
                 Finding::Read { table, found, must } => (table, found, must),
                 Finding::Broken(violation) => return Err(violation),
             };
+            self.readers_judged += 1;
             let table = self.world.tables[no].clone();
             let quarantined = self.checker.standing(&self.world, &table).await?.quarantined;
             let judged = self.world.bodies.lock().expect("not poisoned").judge(no, &found, &must, &quarantined);

@@ -83,7 +83,7 @@ impl Director {
             }
         }
         for process in self.ingest.iter().chain(&self.workers).chain(&self.readers) {
-            self.play.kill(process.id, |_| true);
+            self.play.world.stage.kill(process.id, |_| true);
         }
         self.play.drain().await
     }

@@ -239,6 +239,11 @@ safeguards! {
     RepairDropsBatches = "repair-drops-batches",
     /// Repair makes the bodies of what the table holds known again. Without: a retry is recorded again, C1 twice.
     RepairKnowsBodies = "repair-knows-bodies",
+    /// Repair takes retries of what the table holds out of `live#`. Without: one that came while its body was forgotten
+    /// stays, C1 twice.
+    RepairTakesOutDoubles = "repair-takes-out-doubles",
+    /// Repair divides a segment in which such a retry shares the room with other bodies. Without, all of it goes: C1 lost.
+    RepairDividesGroups = "repair-divides-groups",
     /// Repair forgets a `seen#` that names a segment which nothing names. Without: what was in lost commits does not come
     /// back, C1 lost.
     RepairForgetsSeen = "repair-forgets-seen",

@@ -126,6 +126,16 @@ async fn a_lost_or_damaged_segment_is_left_out_with_a_warning_that_names_it_and_
         for part in [harmed.id.as_str(), "50 rows", word] {
             assert!(warning.contains(part), "{part}: {warning}");
         }
+
+        // Compaction puts it aside: the answer is the same, and so is what it says.
+        let Taken::Ours(lease) = tables.ledger.take_lease(&id).await.expect("asked") else { panic!("busy") };
+        tables.ledger.quarantine(&id, &lease, &harmed, word).await.expect("put aside");
+        let answer = tables.ask(&shop(), "SELECT count(*) FROM otel_logs_and_spans").await.expect("answered");
+        assert_eq!(answer.rows(), [[json!(100)]], "{harm}");
+        let [warning] = answer.warnings.as_slice() else { panic!("{:?}", answer.warnings) };
+        for part in [harmed.id.as_str(), "50 rows", word, "quarantined", "plimsoll repair"] {
+            assert!(warning.contains(part), "{part}: {warning}");
+        }
     }
 }
 

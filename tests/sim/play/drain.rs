@@ -8,6 +8,7 @@ use object_store::path::Path;
 
 use super::Play;
 use crate::check::{Invariant, Violation, broken, file_path};
+use crate::reader;
 use crate::world::Process;
 
 /// Sweeps after which nothing may be left to do.
@@ -29,6 +30,7 @@ impl Play {
             self.sweep_until_nothing_is_left(&worker).await?;
         }
         self.everything_is_in_the_table().await?;
+        self.readers_are_answered().await?;
         self.keep_up_for_days(&worker).await?;
         self.everything_is_in_the_table().await?;
         if !self.foreign {
@@ -76,6 +78,21 @@ impl Play {
             }
             let judged = bodies.judge(no, &found, &acknowledged, &BTreeSet::new());
             judged.or_else(|what| broken(Invariant::C1, format!("{what}, after the drain")))?;
+        }
+        Ok(())
+    }
+
+    /// Nothing fails any more: every reader gets an answer, which is judged as any other.
+    async fn readers_are_answered(&mut self) -> Result<(), Violation> {
+        for table in 0..self.world.tables.len() {
+            let reader = self.world.start(0);
+            reader::read(&self.world, &reader, table, &self.findings);
+            let judged = self.readers_judged;
+            self.finish().await?;
+            self.judge_readers().await?;
+            if self.readers_judged == judged {
+                return broken(Invariant::C2, "a reader got no answer");
+            }
         }
         Ok(())
     }

@@ -75,10 +75,10 @@ impl Habits {
             (Start::Pass(Duration::from_secs(25 * 3_600)), u32::from(weight(3) == 0)),
         ];
         Self {
-            steps: rng.random_range(60..400),
+            steps: rng.random_range(150..500),
             ingest: rng.random_range(1..=2),
             workers: rng.random_range(1..=3),
-            bodies: rng.random_range(1..=6),
+            bodies: rng.random_range(2..=7),
             starts: [0.02, 0.1, 0.3][rng.random_range(0..3)],
             resends: [0.1, 0.5][rng.random_range(0..2)],
             goes_on: 0.5,

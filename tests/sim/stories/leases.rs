@@ -66,6 +66,7 @@ async fn stalls_before_opening(play: &mut Play) -> Result<(), Violation> {
     play.pass(LEASE);
     play.undisturbed(compact).await?;
     play.pass(MARK);
+    sent(play, 0).await?;
     play.undisturbed(compact).await?;
     play.go_on(&slow).await
 }
@@ -110,7 +111,7 @@ async fn renews_late(play: &mut Play) -> Result<(), Violation> {
 
 /// The next worker reads the ledger, page by page, while the first one deletes what it reads.
 async fn stalls_while_cleaning(play: &mut Play) -> Result<(), Violation> {
-    for at in ["query batch#", "query live#"] {
+    for at in ["to batch#~", "query live#"] {
         sent(play, 0).await?;
         play.undisturbed(compact).await?;
         play.pass(MARK);

@@ -30,7 +30,7 @@ fn reads(play: &mut Play) -> Process {
 }
 
 async fn stalls_first(play: &mut Play) -> Result<(), Violation> {
-    for at in ["snapshot", "query batch#"] {
+    for at in ["snapshot", "to batch#~"] {
         sent(play, 0).await?;
         let slow = reads(play);
         // Whatever it reads first, it has read by the second call.
@@ -43,7 +43,7 @@ async fn stalls_first(play: &mut Play) -> Result<(), Violation> {
 }
 
 async fn stalls_in_the_ledger(play: &mut Play) -> Result<(), Violation> {
-    for at in ["query batch#", "query live#", "get mark"] {
+    for at in ["to batch#~", "query live#", "get mark"] {
         sent(play, 0).await?;
         play.undisturbed(compact).await?;
         let slow = reads(play);
@@ -57,7 +57,7 @@ async fn stalls_in_the_ledger(play: &mut Play) -> Result<(), Violation> {
 }
 
 async fn stalls_with_an_old_snapshot(play: &mut Play) -> Result<(), Violation> {
-    for at in ["query batch#", "query live#", "get mark"] {
+    for at in ["to batch#~", "query live#", "get mark"] {
         sent(play, 0).await?;
         let slow = reads(play);
         play.stall(&slow, at).await?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{MARK, Story, begin, committed, compact, maintain, sent};
+use super::{MARK, Story, added, begin, committed, compact, maintain, sent};
 use crate::check::Violation;
 use crate::play::Play;
 
@@ -20,6 +20,14 @@ pub(super) const STORIES: &[Story] = &[
         tell: |play| Box::pin(repaired_after_a_late_put(play)),
     },
     Story { name: "the table was put back", tell: |play| Box::pin(table_put_back(play)) },
+    Story {
+        name: "the ledger was put back, and a retry arrives in one group with a new body",
+        tell: |play| Box::pin(retried_in_a_group(play)),
+    },
+    Story {
+        name: "ledger and table were put back to the same moment",
+        tell: |play| Box::pin(both_put_back_alike(play)),
+    },
     Story { name: "ledger and table were put back", tell: |play| Box::pin(both_put_back(play)) },
     Story {
         name: "the ledger was put back behind what upkeep leaves of the log",
@@ -29,6 +37,8 @@ pub(super) const STORIES: &[Story] = &[
 
 async fn ledger_put_back(play: &mut Play) -> Result<(), Violation> {
     let in_table = put_ledger_back(play).await?;
+    // Retries of what is forgotten arrive, alone and together with what is new.
+    resent(play, in_table).await?;
     mended(play).await?;
     resent(play, in_table).await
 }
@@ -84,6 +94,26 @@ pub(crate) async fn put_table_back(play: &mut Play) -> Result<usize, Violation> 
     log.put_back(version);
     play.restored = true;
     Ok(lost)
+}
+
+async fn retried_in_a_group(play: &mut Play) -> Result<(), Violation> {
+    let in_table = put_ledger_back(play).await?;
+    let fresh = added(play, 0);
+    play.undisturbed(|world, process| [in_table, fresh].into_iter().for_each(|body| world.send(process, body))).await?;
+    mended(play).await
+}
+
+/// Their numbers fit: only the files of the lost commits tell.
+async fn both_put_back_alike(play: &mut Play) -> Result<(), Violation> {
+    committed(play, 0).await?;
+    let (copy, log) = (play.world.items.all(), play.world.logs.log(&play.world.tables[0]));
+    let version = log.version().expect("it was written");
+    committed(play, 0).await?;
+    committed(play, 0).await?;
+    log.put_back(version);
+    play.world.items.put_back(&copy);
+    play.restored = true;
+    mended(play).await
 }
 
 async fn both_put_back(play: &mut Play) -> Result<(), Violation> {

@@ -34,8 +34,14 @@ pub(super) async fn vacuum(
     let horizon = Micros::try_from(app.settings.vacuum_horizon.as_micros()).unwrap_or(Micros::MAX);
     let rule = Rule::new(&snapshot, &removed, now, now - horizon);
     let root = table_path(table.table);
-    let candidates = list(store.as_ref(), &root, &rule, app.settings.deletes_max);
-    for key in held.while_renewing(candidates).await?? {
+    let listed = held.while_renewing(list(store.as_ref(), &root, &rule, app.settings.deletes_max)).await??;
+    if let Some(seq) = listed.highest_seq.filter(|seq| *seq > held.last_seq()) {
+        let last_seq = held.last_seq();
+        let reason = format!("the ledger ends with batch {last_seq}, and there are data files of batch {seq}");
+        did.stopped = Some(pass::stop(app, table, held, reason).await?.reason);
+        return Ok(());
+    }
+    for key in listed.may_go {
         match store.delete(&key).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => did.vacuumed_files += 1,
             Err(error) if holds(Safeguard::FailedDeleteBlocksNothing) => {
@@ -85,20 +91,29 @@ impl<'a> Rule<'a> {
     }
 }
 
-async fn list(store: &dyn ObjectStore, root: &Path, rule: &Rule<'_>, max: usize) -> Result<Vec<Path>, PassError> {
+/// What lies below a table's root.
+#[derive(Default)]
+struct Listed {
+    may_go: Vec<Path>,
+    /// In the name of a data file. Above the ledger's last: ledger and table were both put back, and their numbers fit.
+    highest_seq: Option<u64>,
+}
+
+async fn list(store: &dyn ObjectStore, root: &Path, rule: &Rule<'_>, max: usize) -> Result<Listed, PassError> {
     let mut listing = store.list(Some(root));
-    let mut found = Vec::new();
+    let mut listed = Listed::default();
     let failed = |source| PassError::Store { act: "list data files", source };
     while let Some(ObjectMeta { location, last_modified, .. }) = listing.try_next().await.map_err(failed)? {
         let below_root = location.as_ref().strip_prefix(root.as_ref()).and_then(|path| path.strip_prefix('/'));
-        if below_root.is_some_and(|path| rule.may_go(path, last_modified.timestamp_micros())) {
-            found.push(location);
-            if found.len() >= max {
-                break;
-            }
+        let Some(path) = below_root else { continue };
+        if let Some(FileName::Part { seq, .. }) = FileName::parse(path) {
+            listed.highest_seq = listed.highest_seq.max(Some(seq));
+        }
+        if listed.may_go.len() < max && rule.may_go(path, last_modified.timestamp_micros()) {
+            listed.may_go.push(location);
         }
     }
-    Ok(found)
+    Ok(listed)
 }
 
 #[cfg(test)]

@@ -20,8 +20,8 @@ use model::{DueRule, Micros, TableId};
 
 pub(crate) use self::commit::commit_and_read_back;
 pub(crate) use self::held::{Held, Taking};
-pub(crate) use self::open::mismatch;
 use self::open::{Opened, open};
+pub(crate) use self::open::{mismatch, stop};
 use crate::handle::chain;
 use crate::{App, Deadline, PassError, maintain};
 

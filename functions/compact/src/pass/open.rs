@@ -62,7 +62,7 @@ pub(crate) fn mismatch(last_seq: u64, open_seq: Option<u64>, committed: Option<u
     }
 }
 
-async fn stop(app: &App, table: &TableId, held: &Held<'_>, reason: String) -> Result<Stop, PassError> {
+pub(crate) async fn stop(app: &App, table: &TableId, held: &Held<'_>, reason: String) -> Result<Stop, PassError> {
     held.stop(&reason).await?;
     app.counters.add(Counter::Stops, 1);
     tracing::error!(%table, reason, "ledger and table do not fit: one was put back in time; run `plimsoll repair`");

@@ -79,7 +79,8 @@ pub(super) async fn gather(
         footers(&store, open).map_ok(|(landed, said)| (landed.id.clone(), (landed, said))).try_collect().await?;
     let in_question = open.values().flat_map(|(_, said)| bodies_of(said)).copied().collect();
     note_gone(&in_table, &settled, since, did);
-    let mut holders = know_again(app, table, lease, footers(&store, settled), in_question, since, did).await?;
+    let mut holders =
+        know_again(app, table, lease, footers(&store, settled), in_question, since, &in_table, did).await?;
 
     for segment in live_oldest_first(app, table).await? {
         let (landed, said) = match open.remove(&segment.id) {
@@ -94,7 +95,7 @@ pub(super) async fn gather(
         let Said::Footer(footer) = said else { continue };
         let held: Vec<bool> = footer.bodies.iter().map(|hash| holders.hold(hash, landed.at)).collect();
         // A batch goes on with the list it has; ledger and table fit then, and nothing was forgotten.
-        if held.contains(&true) && !listed.contains(&landed.id) {
+        if held.contains(&true) && holds(Safeguard::RepairTakesOutDoubles) && !listed.contains(&landed.id) {
             restore::take_out(app, table, lease, &landed, &footer, &held, did).await?;
         } else {
             let known = app.ledger.restore_seen(table, lease, &landed.id, &footer.bodies).await?;
@@ -117,6 +118,7 @@ async fn know_again(
     mut settled: BoxStream<'static, Result<(Landed, Said), PassError>>,
     in_question: HashSet<BodyHash>,
     since: Micros,
+    in_table: &InTable,
     did: &mut Repaired,
 ) -> Result<Holders, PassError> {
     let mut holders = Holders::default();
@@ -125,7 +127,7 @@ async fn know_again(
             continue;
         }
         let Said::Footer(footer) = said else {
-            did.unknown_segments += usize::from(landed.at >= since);
+            did.unknown_segments += usize::from(landed.at >= since && in_table.contains_key(&landed.id));
             continue;
         };
         if landed.at >= since {

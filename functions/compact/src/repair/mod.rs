@@ -79,9 +79,14 @@ pub struct Repaired {
 }
 
 impl Repaired {
-    /// True if something may be missing that repair cannot bring back.
+    /// True if something may be missing that repair cannot bring back, or may come twice that it cannot know.
     pub fn is_partial(&self) -> bool {
-        self.segments_quarantined + self.unreadable_objects + self.undivided_objects + self.lost_objects > 0
+        self.segments_quarantined
+            + self.unknown_segments
+            + self.unreadable_objects
+            + self.undivided_objects
+            + self.lost_objects
+            > 0
     }
 }
 
@@ -114,9 +119,8 @@ async fn mend(app: &App, table: &TableId, held: &mut Held<'_>) -> Result<Repaire
     let lease = held.lease().clone();
     let found = held.while_renewing(known::gather(app, table, &lease, standing, &mut did)).await??;
     held.while_renewing(restore::bring_back(app, table, &lease, found, &mut did)).await??;
-    if did.segments_restored + did.batches_dropped + did.segments_released > 0 {
-        app.ledger.put_due(table).await?;
-    }
+    // It may have been lost with the rest; the sweeper takes it back if nothing is left to do.
+    app.ledger.put_due(table).await?;
     app.ledger.lift_stop(table, held.lease()).await?;
     Ok(did)
 }

@@ -45,7 +45,12 @@ pub(super) async fn settle(
         }
     };
     let commits = Commits::of(&snapshot, log.taken_in(&snapshot).await?);
-    let Some(difference) = commits.difference(held.last_seq(), &view) else {
+    let highest = held.while_renewing(highest_written(app, table)).await??;
+    let of_lost_commits = || {
+        let seq = highest.filter(|seq| *seq > held.last_seq())?;
+        Some(format!("the ledger ends with batch {}, and there are data files of batch {seq}", held.last_seq()))
+    };
+    let Some(difference) = commits.difference(held.last_seq(), &view).or_else(of_lost_commits) else {
         let listed = view.batches.iter().flat_map(|batch| &batch.segments).cloned().collect();
         return Ok(Standing { in_table: commits.in_table(&commits.held_of(&view)), listed });
     };
@@ -54,7 +59,7 @@ pub(super) async fn settle(
         held.stop(&format!("{difference}; its repair was begun and did not end")).await?;
     }
     let seqs = view.batches.iter().map(|batch| batch.seq).chain([held.last_seq(), view.clean]);
-    let seqs = seqs.chain(held.while_renewing(highest_written(app, table)).await??);
+    let seqs = seqs.chain(highest);
     let seqs = seqs.filter(|_| holds(Safeguard::RepairGoesForward));
     let seq = seqs.chain([snapshot.committed]).max().unwrap_or(0) + 1;
     // Decided before the empty commit: by its number every batch would count as held.
@@ -220,7 +225,7 @@ mod tests {
                 voided: 5,
                 by_seq: taken_in().into_iter().map(|commit| (commit.seq, commit)).collect(),
             };
-            let view = LedgerView { batches, live: ids.into_iter().map(live).collect(), clean };
+            let view = LedgerView { batches, live: ids.into_iter().map(live).collect(), bad: Vec::new(), clean };
             let found = commits.difference(last_seq, &view);
             assert_eq!(found.is_none(), fits, "{why}: {found:?}");
         }

@@ -19,7 +19,8 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableScan, Tab
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use lake::{DataFile, SORT_COLUMN};
-use model::{Micros, TableName};
+use meta::ledger::BadSegment;
+use model::{Micros, Segment, TableName, rfc3339};
 use object_store::ObjectStore;
 
 use super::live::{OnMissing, SegmentCache, SegmentReader};
@@ -81,11 +82,34 @@ pub(crate) fn visible_schema(table: TableName) -> SchemaRef {
     Arc::new(Schema::new(rows::schema(table).fields().iter().map(viewed).collect::<Vec<_>>()))
 }
 
+/// Quarantined segments that a query names one by one.
+const NAMED_MAX: usize = 10;
+
+/// Rows that are left out are never left out in silence.
+fn warn_of_quarantine(view: &TableView, meter: &Meter) {
+    for BadSegment { segment, reason, .. } in view.bad.iter().take(NAMED_MAX) {
+        let Segment { id, rows, time_min, time_max, .. } = segment;
+        let (from, to) = (rfc3339(*time_min), rfc3339(*time_max));
+        meter.warn(format!(
+            "segment {id} with {rows} rows from {from} to {to} is quarantined and left out: {reason}; \
+             `plimsoll repair` tries it again"
+        ));
+    }
+    if view.bad.len() > NAMED_MAX {
+        let rows: u64 = view.bad.iter().map(|bad| bad.segment.rows).sum();
+        meter.warn(format!(
+            "{} segments with {rows} rows are quarantined and left out; see `plimsoll status`",
+            view.bad.len()
+        ));
+    }
+}
+
 impl Table {
     pub(crate) fn new(view: TableView, parts: TableParts) -> Self {
         let files = view.index.as_ref().map_or(0, |index| index.files().len());
         let version = view.index.as_ref().map(|index| index.snapshot.version);
         parts.meter.table(view.id.table, version, files, view.live.len());
+        warn_of_quarantine(&view, &parts.meter);
         Self { schema: visible_schema(view.id.table), view, parts, filter_early: AtomicBool::new(false) }
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use clock::Clock;
 use lake::{DataFile, LogOpener};
 use meta::Ledger;
-use meta::ledger::LedgerView;
+use meta::ledger::{BadSegment, LedgerView};
 use model::safeguard::{Safeguard, holds};
 use model::{Segment, TableId};
 
@@ -42,6 +42,8 @@ pub struct TableView {
     /// None: the table was never created, all there is is live.
     pub(crate) index: Option<Arc<Index>>,
     pub live: Vec<Segment>,
+    /// Quarantined segments, which are left out.
+    pub bad: Vec<BadSegment>,
 }
 
 impl TableView {
@@ -92,7 +94,8 @@ impl Tables {
             let (committed, voided) =
                 told_by.as_ref().map_or((0, 0), |index| (index.snapshot.committed, index.snapshot.voided));
             if ledger.clean <= committed {
-                return Ok(TableView { id: id.clone(), index, live: ledger.uncommitted(committed, voided) });
+                let live = ledger.uncommitted(committed, voided);
+                return Ok(TableView { id: id.clone(), index, live, bad: ledger.bad });
             }
             freshness = Freshness::Fresh;
         }

@@ -4,10 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use model::safeguard::{Safeguard, holds};
 use model::{Segment, SegmentId, TableId};
-use serde::de::DeserializeOwned;
 
-use super::{Batch, Ledger, parse, partition};
-use crate::{SortRange, StoreError, query_all};
+use super::{BadSegment, Batch, Ledger, parse, partition};
+use crate::{Item, SortRange, StoreError, query_all};
 
 /// Read in this order, all pages: `batch#`, `live#`, `mark`. The order is part of the protocol.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +14,8 @@ pub struct LedgerView {
     /// By seq, ascending.
     pub batches: Vec<Batch>,
     pub live: Vec<Segment>,
+    /// Quarantined segments: their rows are in no answer. Read together with the batches, beside which they lie.
+    pub bad: Vec<BadSegment>,
     /// The highest seq whose `live#` items may be gone; 0: none.
     pub clean: u64,
 }
@@ -77,18 +78,26 @@ impl Ledger {
         let mut view = LedgerView::default();
         for part in order {
             match part {
-                Part::Batches => view.batches = self.read_all(table, "batch#").await?,
-                Part::Live => view.live = self.read_all(table, "live#").await?,
+                Part::Batches => {
+                    let range = SortRange::Between("bad#".to_owned(), "batch#~".to_owned());
+                    let items = self.read_all(table, range).await?;
+                    let (bad, batches): (Vec<_>, Vec<_>) =
+                        items.iter().partition(|item| item.key.sort.starts_with("bad#"));
+                    view.bad = bad.into_iter().map(parse).collect::<Result<_, _>>()?;
+                    view.batches = batches.into_iter().map(parse).collect::<Result<_, _>>()?;
+                }
+                Part::Live => {
+                    let items = self.read_all(table, SortRange::Prefix("live#".to_owned())).await?;
+                    view.live = items.iter().map(parse).collect::<Result<_, _>>()?;
+                }
                 Part::Mark => view.clean = self.clean_mark(table).await?,
             }
         }
         Ok(view)
     }
 
-    async fn read_all<T: DeserializeOwned>(&self, table: &TableId, prefix: &str) -> Result<Vec<T>, StoreError> {
-        let range = SortRange::Prefix(prefix.to_owned());
-        let items = query_all(self.store.as_ref(), &partition(table), &range).await?;
-        items.iter().map(parse).collect()
+    async fn read_all(&self, table: &TableId, range: SortRange) -> Result<Vec<Item>, StoreError> {
+        query_all(self.store.as_ref(), &partition(table), &range).await
     }
 }
 
