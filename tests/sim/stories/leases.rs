@@ -19,7 +19,14 @@ pub(super) const STORIES: &[Story] = &[
         name: "a worker stalls between ledger and log while another commits and a third begins",
         tell: |play| Box::pin(stalls_while_two_others_hold(play)),
     },
-    Story { name: "a worker stalls before it opens a batch", tell: |play| Box::pin(stalls_before_opening(play)) },
+    Story {
+        name: "a worker stalls before it opens a batch",
+        tell: |play| Box::pin(stalls_before_opening(play, "transact put batch#")),
+    },
+    Story {
+        name: "a worker stalls while it reads what it chose",
+        tell: |play| Box::pin(stalls_before_opening(play, "GET project-0/landing")),
+    },
     Story { name: "a worker stalls before it commits", tell: |play| Box::pin(stalls_before_committing(play)) },
     Story { name: "a worker stalls while it builds", tell: |play| Box::pin(stalls_while_building(play)) },
     Story { name: "a renewal of the lease arrives late", tell: |play| Box::pin(renews_late(play)) },
@@ -58,11 +65,11 @@ async fn stalls_while_two_others_hold(play: &mut Play) -> Result<(), Violation> 
     play.go_on(&slow).await
 }
 
-async fn stalls_before_opening(play: &mut Play) -> Result<(), Violation> {
+async fn stalls_before_opening(play: &mut Play, at: &str) -> Result<(), Violation> {
     committed(play, 0).await?;
     sent(play, 0).await?;
     let slow = begin(play, compact);
-    play.stall(&slow, "transact put batch#").await?;
+    play.stall(&slow, at).await?;
     play.pass(LEASE);
     play.undisturbed(compact).await?;
     play.pass(MARK);
