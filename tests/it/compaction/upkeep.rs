@@ -130,9 +130,9 @@ async fn replaced_files_vanish_after_the_horizon_and_nothing_else_does() {
         rows.extend(some);
         world.compact(&app).await;
     }
-    // A worker of tomorrow already wrote a file for a batch that is not committed; somebody else left one, too.
+    // A worker of tomorrow already wrote a file for a merge that is not committed; somebody else left one, too.
     let table = "shop/otel_logs_and_spans";
-    let tomorrow = format!("{table}/date=2026-11-19/signal=log/part-00000000000000000099-9-x.parquet");
+    let tomorrow = format!("{table}/date=2026-11-19/signal=log/merge-00000000000000000099-9-x.parquet");
     let stranger = format!("{table}/date=2026-11-19/signal=log/stranger.parquet");
     for path in [&tomorrow, &stranger] {
         use object_store::ObjectStoreExt;

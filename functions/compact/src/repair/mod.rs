@@ -120,7 +120,7 @@ async fn mend(app: &App, table: &TableId, held: &mut Held<'_>) -> Result<Repaire
     let found = held.while_renewing(known::gather(app, table, &lease, standing, &mut did)).await??;
     held.while_renewing(restore::bring_back(app, table, &lease, found, &mut did)).await??;
     // It may have been lost with the rest; the sweeper takes it back if nothing is left to do.
-    if did != Repaired::default() {
+    if did != (Repaired { was_stopped: did.was_stopped.clone(), ..Repaired::default() }) {
         app.ledger.put_due(table).await?;
     }
     app.ledger.lift_stop(table, held.lease()).await?;
