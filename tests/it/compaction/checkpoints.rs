@@ -65,7 +65,7 @@ impl Table {
     }
 
     /// A fresh process reads it whole, goes on writing, and makes the checkpoint that was missed.
-    async fn is_whole(mut self, what: &str) {
+    async fn reads_whole(mut self, what: &str) {
         assert_eq!(self.world.in_table().await, self.expected, "{what}");
         self.commit(2).await;
         self.store.straighten();
@@ -101,7 +101,7 @@ async fn a_checkpoint_damaged_as_it_is_written_is_taken_away_and_the_table_stays
             assert_eq!(table.log.last_checkpoint().await.expect("read"), sound, "{what}");
             let deleted = table.clean_log().await.expect("cleaned");
             assert_eq!(deleted as u64, sound.unwrap_or(0), "only what is below a sound one; {what}");
-            table.is_whole(&what).await;
+            table.reads_whole(&what).await;
         }
     }
 }
@@ -126,7 +126,7 @@ async fn a_damaged_checkpoint_that_stays_costs_no_entry_and_the_error_says_what_
     for name in ["_last_checkpoint", "00000000000000000004.checkpoint.parquet"] {
         table.world.store.delete(&Path::from(format!("{LOG}/{name}"))).await.expect("deleted");
     }
-    table.is_whole("after a hand's help").await;
+    table.reads_whole("after a hand's help").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,7 +150,7 @@ async fn a_damaged_hint_is_written_anew() {
     table.commit(1).await;
     assert_eq!(table.log.checkpoint().await.expect("a checkpoint"), 5);
     assert_eq!(table.log.last_checkpoint().await.expect("read"), Some(5));
-    table.is_whole("a damaged hint").await;
+    table.reads_whole("a damaged hint").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

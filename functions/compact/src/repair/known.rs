@@ -79,8 +79,10 @@ pub(super) async fn gather(
         footers(&store, open).map_ok(|(landed, said)| (landed.id.clone(), (landed, said))).try_collect().await?;
     let in_question = open.values().flat_map(|(_, said)| bodies_of(said)).copied().collect();
     note_gone(&in_table, &settled, since, did);
-    let mut holders =
-        know_again(app, table, lease, footers(&store, settled), in_question, since, &in_table, did).await?;
+    let (mut holders, unreadable) =
+        know_again(app, table, lease, footers(&store, settled), in_question, since, did).await?;
+    let is_unknown = |landed: &&Landed| landed.at >= since && in_table.contains_key(&landed.id);
+    did.unknown_segments += unreadable.iter().filter(is_unknown).count();
 
     for segment in live_oldest_first(app, table).await? {
         let (landed, said) = match open.remove(&segment.id) {
@@ -110,7 +112,7 @@ pub(super) async fn gather(
 }
 
 /// The bodies of segments that count are known again. Which of those in question they hold, and of those that somebody
-/// made known meanwhile.
+/// made known meanwhile; and the segments that do not tell.
 async fn know_again(
     app: &App,
     table: &TableId,
@@ -118,16 +120,15 @@ async fn know_again(
     mut settled: BoxStream<'static, Result<(Landed, Said), PassError>>,
     in_question: HashSet<BodyHash>,
     since: Micros,
-    in_table: &InTable,
     did: &mut Repaired,
-) -> Result<Holders, PassError> {
-    let mut holders = Holders::default();
+) -> Result<(Holders, Vec<Landed>), PassError> {
+    let (mut holders, mut unreadable) = (Holders::default(), Vec::new());
     while let Some((landed, said)) = settled.try_next().await? {
         if !holds(Safeguard::RepairKnowsBodies) {
             continue;
         }
         let Said::Footer(footer) = said else {
-            did.unknown_segments += usize::from(landed.at >= since && in_table.contains_key(&landed.id));
+            unreadable.push(landed);
             continue;
         };
         if landed.at >= since {
@@ -137,7 +138,7 @@ async fn know_again(
         }
         holders.add(footer.bodies.into_iter().filter(|hash| in_question.contains(hash)), landed.at);
     }
-    Ok(holders)
+    Ok((holders, unreadable))
 }
 
 async fn live_oldest_first(app: &App, table: &TableId) -> Result<Vec<Segment>, PassError> {
