@@ -3,7 +3,7 @@
 use meta::{Condition, ItemKey, ItemStore, Operation};
 use serde_json::json;
 
-use super::{LEASE, Story, begin, committed, compact, sent};
+use super::{DAYS, LEASE, Story, begin, committed, compact, maintain, sent};
 use crate::check::{Invariant, Violation, broken};
 use crate::play::Play;
 
@@ -52,7 +52,7 @@ async fn missing_from_a_batch(play: &mut Play) -> Result<(), Violation> {
     play.go_on(&next).await
 }
 
-/// What is quarantined is in the table once after a repair, as if nothing had been.
+/// What is quarantined is kept for as long as it takes, and is in the table once after a repair, as if nothing had been.
 async fn back_from_a_backup(play: &mut Play) -> Result<(), Violation> {
     sent(play, 0).await?;
     let hidden = play.world.shelf.hide("/landing/").await;
@@ -61,6 +61,8 @@ async fn back_from_a_backup(play: &mut Play) -> Result<(), Violation> {
     play.undisturbed(compact).await?;
     play.world.shelf.unhide(hidden).await;
     play.restored = false;
+    play.pass(DAYS);
+    play.undisturbed(maintain).await?;
     play.undisturbed(|world, process| world.repair(process, 0)).await
 }
 
