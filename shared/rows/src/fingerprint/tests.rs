@@ -91,7 +91,7 @@ created by main.main.func1 in goroutine 1
    2: shop::cart::Cart::add::h0123456789abcdef
              at ./src/cart.rs:17:5
    3: tokio::runtime::task::raw::poll
-             at /root/.cargo/registry/src/index.crates.io-6f17d22bba15001f/tokio-1.38.0/src/runtime/task/raw.rs:271:5
+             at /root/.cargo/registry/src/mirror-6f17d22bba15001f/tokio-1.38.0/src/runtime/task/raw.rs:271:5
 ",
         frame: ("./src/cart.rs", "shop::cart::Cart::add"),
     },
