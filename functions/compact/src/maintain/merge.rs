@@ -84,8 +84,10 @@ async fn merge(
     };
     let log = app.log(table);
     #[cfg(debug_assertions)]
-    let (snapshot, commit) = &pass::broken::merge_on_newest(log.as_ref(), snapshot, commit).await?;
-    let said = log.commit(snapshot, commit.clone()).await;
+    let (newest, commit) = pass::broken::merge_on_newest(log.as_ref(), snapshot, commit).await?;
+    #[cfg(debug_assertions)]
+    let snapshot = &newest;
+    let said = log.commit(snapshot, commit).await;
     let fresh = log.snapshot().await?.ok_or(PassError::NoTable)?;
     let stands = fresh.files.iter().any(|file| outputs.contains(&file.path));
     match said {

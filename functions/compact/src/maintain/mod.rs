@@ -119,6 +119,10 @@ async fn keep_up(
         let vacuumed = vacuum::vacuum(app, table, held, did).await;
         note(app, table, did, "vacuum", vacuumed)?;
     }
+    // Landing objects and log entries are what repair goes by.
+    if did.stopped.is_some() {
+        return Ok(());
+    }
     let cleaned = landing::clean(app, table, held, did).await;
     note(app, table, did, "landing objects", cleaned)?;
     let logged = log::keep_up(app, table, held, did).await;

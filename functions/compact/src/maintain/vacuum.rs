@@ -2,7 +2,10 @@
 //!
 //! A file goes if its name is of ours and decided (its seq at or below T, its merge at or below M), the snapshot does not
 //! hold it, and it is older than the readers' horizon: by the store's clock since it was written, and, if it was once part
-//! of the table, by the log since it was removed (a time to come is that of a bad clock and says nothing). Age alone never decides: a slow worker's file may be about to be named.
+//! of the table, by the log since it was removed (a time to come is that of a bad clock and says nothing). Age alone never
+//! decides: a slow worker's file may be about to be named.
+//!
+//! A file of a batch that the ledger has not come to stops the table: ledger and table were both put back in time.
 
 use std::collections::{HashMap, HashSet};
 
