@@ -1,0 +1,1 @@
+//! The doors of Plimsoll as AWS opens them.

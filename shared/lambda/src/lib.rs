@@ -1,0 +1,1 @@
+//! How a function of ours runs in Lambda.
