@@ -1,0 +1,121 @@
+//! What every door to AWS is opened with: region, credentials, endpoints, time-outs and retries, read once a process.
+//!
+//! One HTTPS client for all of them: rustls on ring, as in `object_store`, so that a function carries one TLS library.
+
+use std::time::Duration;
+
+use aws_config::identity::IdentityCache;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+
+use crate::{Endpoints, Service};
+
+/// Time for a connection, TLS handshake included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Time from a request to the first byte of its answer.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for one try, and for a call with all its tries.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// Tries of one call, the first included; the pauses between them grow and are drawn at random.
+const ATTEMPTS_MAX: u32 = 3;
+const BACKOFF_MAX: Duration = Duration::from_secs(2);
+
+/// Why AWS cannot be reached at all.
+#[derive(Debug, thiserror::Error)]
+pub enum CloudError {
+    #[error("no AWS region is set: set AWS_REGION, or `region` in the AWS profile")]
+    NoRegion,
+    #[error("no AWS credentials are set")]
+    NoCredentials,
+}
+
+/// The way to AWS. Cheap to clone; all clones share connections and credentials.
+#[derive(Clone, Debug)]
+pub struct Cloud {
+    config: SdkConfig,
+    endpoints: Endpoints,
+    region: Region,
+    credentials: SharedCredentialsProvider,
+}
+
+impl Cloud {
+    /// As the environment and the AWS profile say; in Lambda, the function's own role. Credentials are fetched at the
+    /// first call, so missing ones are told by that.
+    pub async fn load() -> Result<Self, CloudError> {
+        let config = aws_config::from_env()
+            .http_client(https_client())
+            .timeout_config(timeouts())
+            .retry_config(retries())
+            .load()
+            .await;
+        Self::of(config, Endpoints::of_process())
+    }
+
+    /// With keys of one's own: emulators, and stores that only speak S3.
+    pub fn with_keys(region: impl Into<String>, keys: Credentials, endpoints: Endpoints) -> Self {
+        let region = Region::new(region.into());
+        let credentials = SharedCredentialsProvider::new(keys);
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(region.clone())
+            .credentials_provider(credentials.clone())
+            .identity_cache(IdentityCache::lazy().build())
+            .http_client(https_client())
+            .timeout_config(timeouts())
+            .retry_config(retries())
+            .build();
+        Self { config, endpoints, region, credentials }
+    }
+
+    /// What the client of a service is made of: `Client::new(&cloud.config(Service::S3))`.
+    pub fn config(&self, service: Service) -> SdkConfig {
+        let mut config = self.config.to_builder();
+        if let Some(url) = self.endpoints.of(service) {
+            config.set_endpoint_url(Some(url.to_owned()));
+        }
+        config.build()
+    }
+
+    /// Where a service is reached, if not at AWS itself.
+    pub fn endpoint(&self, service: Service) -> Option<&str> {
+        self.endpoints.of(service)
+    }
+
+    pub fn region(&self) -> &str {
+        self.region.as_ref()
+    }
+
+    pub fn credentials(&self) -> SharedCredentialsProvider {
+        self.credentials.clone()
+    }
+
+    fn of(config: SdkConfig, endpoints: Endpoints) -> Result<Self, CloudError> {
+        let region = config.region().ok_or(CloudError::NoRegion)?.clone();
+        let credentials = config.credentials_provider().ok_or(CloudError::NoCredentials)?;
+        Ok(Self { config, endpoints, region, credentials })
+    }
+}
+
+fn https_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(CALL_TIMEOUT)
+        .build()
+}
+
+fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX).with_max_backoff(BACKOFF_MAX)
+}
