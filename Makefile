@@ -5,7 +5,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/plimsoll/target
 PLIMSOLL := $(CARGO_TARGET_DIR)/debug/plimsoll
 BUILD := cargo build --workspace --lib --bins
 
-.PHONY: run demo build test bench sim soak fuzz check
+.PHONY: run demo build test package release bench sim soak fuzz check
 
 run: build ## serve everything on 127.0.0.1, data in ~/.plimsoll
 	@exec $(PLIMSOLL) serve $(ARGS)
@@ -18,6 +18,12 @@ build:
 
 test: build ## all tests; installs what they need under ~/.cache/plimsoll
 	@tests/run
+
+package: ## the light functions as `sam build` makes them, and how large they are
+	@PLIMSOLL_TEST_PACKAGE=only tests/run
+
+release: ## all functions for arm64, for `sam deploy`; needs sam, cargo-lambda, zig and the Rust target aarch64-unknown-linux-gnu
+	env -u CARGO_TARGET_DIR SAM_CLI_TELEMETRY=0 sam build
 
 bench: ## measure; prints a table
 	@tests/bench

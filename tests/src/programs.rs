@@ -14,6 +14,11 @@ pub fn python() -> Command {
     Command::new(installed("PLIMSOLL_TEST_PYTHON"))
 }
 
+/// The Python that has SAM, cargo-lambda and cfn-lint.
+pub fn sam_python() -> Command {
+    Command::new(installed("PLIMSOLL_TEST_SAM_PYTHON"))
+}
+
 /// Node, with the SDK's modules.
 pub fn node() -> Command {
     let mut node = Command::new("node");
