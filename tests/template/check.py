@@ -1,9 +1,9 @@
 """Checks template.yaml and what belongs to it; prints what is wrong as JSON, {} or [] if nothing is.
 
-python check.py lint          cfn-lint on the templates as written, and on SAM's expansion
-python check.py properties    every promise of promises/, under every set of parameters: {set: {promise: [..]}}
-python check.py mutations     mutated templates that no promise notices (mutations.py)
-python check.py facts         what other tests compare the template with: variables, routes, outputs, log patterns
+    python check.py lint          cfn-lint on the templates as written, and on SAM's expansion
+    python check.py promises      every promise of promises/, under every set of parameters: {set: {promise: [..]}}
+    python check.py mutations     mutated templates that no promise notices (mutations.py)
+    python check.py facts         what other tests compare the template with: variables, routes, outputs, log patterns
 """
 
 import copy
@@ -38,7 +38,7 @@ SETS = {
 
 
 def main():
-    answer = {"lint": lint, "properties": check_properties, "mutations": check_mutations, "facts": facts}[sys.argv[1]]()
+    answer = {"lint": lint, "promises": check_promises, "mutations": check_mutations, "facts": facts}[sys.argv[1]]()
     json.dump(answer, sys.stdout, indent=2)
     print()
 
@@ -81,7 +81,7 @@ def stages():
     return {stage: dict(o.split("=", 1) for o in overrides(stage)) for stage in config if stage != "version"}
 
 
-def check_properties():
+def check_promises():
     template = expand.read()
     sets = SETS | {f"samconfig.toml, {stage}": overrides for stage, overrides in stages().items()}
     problems = {name: broken(template, parameters) for name, parameters in sets.items()}
@@ -151,7 +151,7 @@ def facts():
         "routes": seen["http-api"].routes(),
         "routes beside function URLs": seen["function-url"].routes(),
         "outputs": sorted(template["Outputs"]),
-        "parameters": sorted(template["Parameters"]),
+        "parameters": {name: spec["Default"] for name, spec in template["Parameters"].items()},
         "log filters": {
             name: {"pattern": f["FilterPattern"], "value": f["MetricTransformations"][0]["MetricValue"]}
             for name, f in filters.items()
