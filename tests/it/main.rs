@@ -46,6 +46,9 @@ mod lifecycle;
 mod cli;
 mod shop;
 
+// As separate functions, in the cloud.
+mod cloud;
+
 // Questions: SQL and its limits, the read API, the queries that dashboards send, and who sees what.
 mod isolation;
 mod query_http;

@@ -2,6 +2,7 @@
 
 mod binary;
 mod client;
+pub mod cloud;
 pub mod delta;
 pub mod disk;
 pub mod fuzz;

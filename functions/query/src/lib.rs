@@ -7,7 +7,6 @@
 //! - `table`: a table as a Delta snapshot and live segments, pruned and metered.
 //! - `run`: place, plan, rows, and starting over when objects vanish.
 //! - `encode`: rows as JSON, NDJSON, CSV and Arrow.
-//! - [`Runner`]: the door `QueryRunner` as a direct call.
 //! - `http`: the paths, and what they ask in SQL.
 
 mod admission;
@@ -20,7 +19,6 @@ mod http;
 mod meter;
 mod meters;
 mod run;
-mod runner;
 mod session;
 mod settings;
 mod sql;
@@ -33,7 +31,6 @@ pub use error::{Limit, QueryError};
 pub use http::{openapi, router};
 pub use meters::Meters;
 pub use run::{SqlRequest, run};
-pub use runner::Runner;
 pub use settings::{LateMaterialisation, Settings};
 pub use sql::Params;
 pub use table::{Freshness, OnMissing, TableView, Tables, tries};

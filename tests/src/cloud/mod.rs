@@ -1,0 +1,6 @@
+//! The dev cloud: AWS on one machine, and what is checked about how Plimsoll uses it.
+
+pub mod cost;
+pub mod isolation;
+pub mod policy;
+pub mod proxy;
