@@ -1,5 +1,7 @@
 //! Every implementation of a door keeps the door's contract: the fakes as well as the real things.
 
+mod doors;
+mod doors_on_aws;
 mod logs;
 
 use std::sync::Arc;

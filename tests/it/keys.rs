@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clock::{Clock, Ids, ManualClock, RandomIds};
-use meta::keys::{CALLER_AGE_MAX, KeyId, Keys, NewKey, REVOKED_KEPT, Reach};
+use meta::keys::{CALLER_AGE_MAX, Enrolled, KeyId, Keys, NewKey, REVOKED_KEPT, Reach};
 use meta::{Attributes, ItemKey, ItemStore, Operation};
 use model::{ProjectId, Scope, Scopes};
 use serde_json::json;
@@ -141,4 +141,24 @@ async fn stored_keys_still_work() {
     w.store.write(Operation::put(key, attributes)).await.expect("put");
     let caller = w.keys.authenticate(&secret).await.expect("asked").expect("known");
     assert_eq!((caller.project.as_str(), caller.reach), ("shop", Reach::Installation));
+}
+
+#[tokio::test]
+async fn a_drawn_secret_works_once_it_is_enrolled_and_only_what_stands_is_said_then() {
+    let w = world();
+    let secret = w.keys.draw(&Scopes::from(vec![Scope::Read]));
+    assert_eq!(w.keys.authenticate(secret.reveal()).await.expect("asked"), None);
+    let now = w.keys.enroll(new("shop", &[Scope::Read]), &secret).await.expect("enrolled");
+    let Enrolled::Now(key) = now else { panic!("{now:?}") };
+    // Whoever asked too early remembers that for a moment.
+    w.clock.advance(Duration::from_secs(10));
+    assert!(w.keys.authenticate(secret.reveal()).await.expect("asked").is_some());
+
+    let other = NewKey { name: "another name".into(), ..new("shop", &[Scope::Read]) };
+    assert_eq!(w.keys.enroll(other.clone(), &secret).await.expect("asked"), Enrolled::Before(key.clone()));
+    w.keys.revoke(&key.id).await.expect("revoked");
+    let Enrolled::Before(stands) = w.keys.enroll(other, &secret).await.expect("asked") else { panic!("made again") };
+    assert!(stands.revoked_at.is_some());
+    w.clock.advance(CALLER_AGE_MAX);
+    assert_eq!(w.keys.authenticate(secret.reveal()).await.expect("asked"), None, "a revoked key stays revoked");
 }

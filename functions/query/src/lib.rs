@@ -7,6 +7,7 @@
 //! - `table`: a table as a Delta snapshot and live segments, pruned and metered.
 //! - `run`: place, plan, rows, and starting over when objects vanish.
 //! - `encode`: rows as JSON, NDJSON, CSV and Arrow.
+//! - [`Runner`]: the door `QueryRunner` as a direct call.
 //! - `http`: the paths, and what they ask in SQL.
 
 mod admission;
@@ -19,6 +20,7 @@ mod http;
 mod meter;
 mod meters;
 mod run;
+mod runner;
 mod session;
 mod settings;
 mod sql;
@@ -31,6 +33,7 @@ pub use error::{Limit, QueryError};
 pub use http::{openapi, router};
 pub use meters::Meters;
 pub use run::{SqlRequest, run};
+pub use runner::Runner;
 pub use settings::{LateMaterialisation, Settings};
 pub use sql::Params;
 pub use table::{Freshness, OnMissing, TableView, Tables, tries};

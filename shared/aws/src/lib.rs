@@ -1,9 +1,36 @@
 //! The doors of Plimsoll as AWS opens them: one module and one feature a door, so that a function links only what it uses.
 //!
 //! [`Cloud`] holds region, credentials, endpoints and time-outs; every door is opened by it.
+//!
+//! - `invoke`: [`doors::QueryRunner`] by Lambda. `mail`: [`doors::Mailer`] by SES. `seal`: [`doors::Sealer`] by KMS.
+//! - `stack`, `secrets`, `operate`: what the operator's command line reads of a deployed stack.
 
 mod cloud;
 mod endpoints;
+mod fault;
+#[cfg(feature = "invoke")]
+mod invoke;
+#[cfg(feature = "mail")]
+mod mail;
+#[cfg(feature = "operate")]
+pub mod operate;
+#[cfg(feature = "seal")]
+mod seal;
+#[cfg(feature = "secrets")]
+mod secrets;
+#[cfg(feature = "stack")]
+mod stack;
 
 pub use cloud::{Cloud, CloudError};
 pub use endpoints::{Endpoints, Service};
+pub use fault::{Fault, FaultKind};
+#[cfg(feature = "invoke")]
+pub use invoke::LambdaQueries;
+#[cfg(feature = "mail")]
+pub use mail::SesMailer;
+#[cfg(feature = "seal")]
+pub use seal::KmsSealer;
+#[cfg(feature = "secrets")]
+pub use secrets::Secrets;
+#[cfg(feature = "stack")]
+pub use stack::{Stack, StackError};

@@ -23,4 +23,6 @@ pub enum OpenError {
     Newer { path: PathBuf, found: i64, known: i64 },
     #[error("{path} cannot be switched to write-ahead logging (journal mode stays `{mode}`); is it on a network disk?")]
     NoWal { path: PathBuf, mode: String },
+    #[error("{path} cannot be used as a key: {why}")]
+    KeyFile { path: PathBuf, why: String },
 }

@@ -48,6 +48,15 @@ pub struct NewKey {
     pub name: String,
 }
 
+/// What became of a key whose secret was drawn before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Enrolled {
+    /// It works from now on.
+    Now(Key),
+    /// It was there already, as it stands; it may be revoked.
+    Before(Key),
+}
+
 impl Keys {
     pub fn new(store: Arc<dyn ItemStore>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
         Self { store, clock, ids, lookups: Lookups::default() }
@@ -55,9 +64,31 @@ impl Keys {
 
     /// Draws a secret and stores its hash. The secret is in the answer, and nowhere else.
     pub async fn create(&self, new: NewKey) -> Result<(Key, Secret), StoreError> {
-        let secret = Secret::draw(self.ids.as_ref(), &new.scopes);
+        let secret = self.draw(&new.scopes);
+        Ok((self.store(new, &secret).await?, secret))
+    }
+
+    /// A secret that is nobody's yet: to be kept somewhere before it is enrolled, so that no key works whose secret was lost.
+    pub fn draw(&self, scopes: &Scopes) -> Secret {
+        Secret::draw(self.ids.as_ref(), scopes)
+    }
+
+    /// Makes a drawn secret work. May be repeated.
+    pub async fn enroll(&self, new: NewKey, secret: &Secret) -> Result<Enrolled, StoreError> {
+        match self.store(new, secret).await {
+            Ok(key) => Ok(Enrolled::Now(key)),
+            Err(error) if error.is_condition() => match self.get(&KeyId::of(secret)).await? {
+                Some(key) => Ok(Enrolled::Before(key)),
+                // Another key of the same moment in the list: impossible, since its id is in the sort key.
+                None => Err(error),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn store(&self, new: NewKey, secret: &Secret) -> Result<Key, StoreError> {
         let key = Key {
-            id: KeyId::of(&secret),
+            id: KeyId::of(secret),
             project: new.project,
             scopes: new.scopes,
             reach: new.reach,
@@ -68,7 +99,7 @@ impl Keys {
         };
         let [by_id, in_list] = put_both(&key, &secret.sha256(), None);
         self.store.transact(vec![by_id.when(Condition::Absent), in_list.when(Condition::Absent)]).await?;
-        Ok((key, secret))
+        Ok(key)
     }
 
     pub async fn get(&self, id: &KeyId) -> Result<Option<Key>, StoreError> {
