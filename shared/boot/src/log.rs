@@ -1,7 +1,7 @@
 //! The log of a process, on stderr: text for people, JSON for machines.
 //!
-//! `PLIMSOLL_LOG` filters (`info`, `debug`, `info,meta=debug`, ...; default `info`); `PLIMSOLL_LOG_FORMAT` is `text` or
-//! `json` (default `text`, in colour on a terminal).
+//! `PLIMSOLL_LOG` filters (`info`, `debug`, `info,meta=debug`, ...; default `info`); `PLIMSOLL_LOG_FORMAT` is `text` (in
+//! colour on a terminal) or `json`.
 
 use std::io::IsTerminal;
 use std::str::FromStr;
@@ -42,10 +42,10 @@ pub enum LogError {
     Started(#[from] TryInitError),
 }
 
-/// Starts the log of this process, once.
-pub fn start_log(mut env: Env) -> Result<(), LogError> {
+/// Starts the log of this process, once; in `format` unless the environment says otherwise.
+pub fn start_log(mut env: Env, format: LogFormat) -> Result<(), LogError> {
     let filter = env.optional("PLIMSOLL_LOG", FILTER_DEFAULT.to_owned());
-    let format = env.optional("PLIMSOLL_LOG_FORMAT", LogFormat::Text);
+    let format = env.optional("PLIMSOLL_LOG_FORMAT", format);
     let (filter, format) = env.finish(|| Some((filter?, format?)))?;
     let filter = EnvFilter::try_new(filter)?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
@@ -70,10 +70,10 @@ mod tests {
 
     #[test]
     fn a_log_starts_once_and_says_what_it_cannot_read() {
-        assert!(matches!(start_log(env("info,meta=debug=x", "json")), Err(LogError::Filter(_))));
-        let error = start_log(env("info", "xml")).expect_err("no format").to_string();
+        assert!(matches!(start_log(env("info,meta=debug=x", "json"), LogFormat::Text), Err(LogError::Filter(_))));
+        let error = start_log(env("info", "xml"), LogFormat::Text).expect_err("no format").to_string();
         assert!(error.contains("PLIMSOLL_LOG_FORMAT does not read: there are text and json"), "{error}");
-        start_log(env("off", "json")).expect("started");
-        assert!(matches!(start_log(env("", "")), Err(LogError::Started(_))));
+        start_log(env("off", ""), LogFormat::Json).expect("started");
+        assert!(matches!(start_log(env("", ""), LogFormat::Text), Err(LogError::Started(_))));
     }
 }

@@ -34,6 +34,11 @@ pub fn face(routes: Router, ids: Arc<dyn Ids>, cors_origins: &[String]) -> Route
         .layer(from_fn_with_state(ids, identify))
 }
 
+/// An error as [`face`] answers it, for whoever stands in front of a face.
+pub fn answer_of(error: ApiError, request_id: &str) -> Response {
+    with_id(error.into_response(), request_id)
+}
+
 async fn unknown_path(OriginalUri(uri): OriginalUri) -> ApiError {
     ApiError::not_found(format!("nothing is at `{}`", shown(uri.path())))
         .hint("GET /api/v1/openapi.json lists all paths")

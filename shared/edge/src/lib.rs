@@ -17,4 +17,4 @@ pub use code::ErrorCode;
 pub use cors::cors;
 pub use error::{ApiError, ErrorAnswer, ErrorDetail, Position};
 pub use extract::{BODY_BYTES_MAX, JsonBody, JsonBodyOrDefault, PathOf, QueryOf};
-pub use face::{REQUEST_ID, RequestId, face};
+pub use face::{REQUEST_ID, RequestId, answer_of, face};

@@ -15,7 +15,7 @@ const MIB: u64 = 1 << 20;
 /// Serves until killed or told to stop, and says where as `plimsoll serve` does. `slowness` is the file that says how slow
 /// the disk is.
 pub fn serve(data: &Path, slowness: &Path) {
-    boot::start_log(boot::Env::of_process()).expect("the log starts");
+    boot::start_log(boot::Env::of_process(), boot::LogFormat::Text).expect("the log starts");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_stack_size(local::STACK_BYTES)
         .enable_all()
