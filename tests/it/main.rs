@@ -30,6 +30,9 @@ mod status;
 // Real clients.
 mod sdk;
 
+// What `sam deploy` rolls out.
+mod template;
+
 // Any bytes at all, at each door that takes bytes from outside.
 mod fuzz;
 

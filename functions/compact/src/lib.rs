@@ -6,7 +6,7 @@
 //!   batch, choose, open, build, commit, mark, clean.
 //! - [`maintain`] and `maintain/`: merging, retention, vacuum, landing objects, checkpoints, old log entries.
 //! - [`repair()`]: a table that was stopped since its ledger or its log was put back in time.
-//! - [`status()`]: how a table stands.
+//! - [`status()`]: how a table stands; [`lag()`]: how far compaction is behind.
 //!
 //! What holds at every step: only the ledger says what is live and who may commit; only a fresh snapshot says what is
 //! committed; an error is never believed; nothing that a commit may still name is deleted.
@@ -19,6 +19,7 @@ mod counters;
 mod deadline;
 mod error;
 mod handle;
+mod lag;
 mod maintain;
 mod pass;
 mod repair;
@@ -31,6 +32,7 @@ pub use counters::{Counter, Counters};
 pub use deadline::Deadline;
 pub use error::PassError;
 pub use handle::{Outcome, compact_now, handle};
+pub use lag::{Lag, lag, log_lag};
 pub use maintain::plan;
 pub use maintain::{DaysAtOnce, Maintained, Pace, RetentionRefused, maintain};
 pub use pass::{Done, Pass};

@@ -161,6 +161,27 @@ async fn the_sweeper_finds_what_lost_its_trigger_and_settles_what_is_done() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_table_lags_from_the_moment_it_is_due_until_its_segments_are_committed() {
+    let world = World::new().await;
+    let app = world.app();
+    let late_s = async || {
+        let lag = compact::lag(&app).await.expect("read");
+        lag.map(|lag| (lag.table, lag.late_us / 1_000_000))
+    };
+    assert_eq!(late_s().await, None, "nothing was ever sent");
+    world.send(&world.rows(10, NOON, MINUTE)).await;
+    world.advance(Duration::from_secs(300));
+    assert_eq!(late_s().await, None, "due just now");
+    world.advance(Duration::from_secs(60));
+    world.send(&world.rows(10, NOON, MINUTE)).await;
+    assert_eq!(late_s().await, Some((world.table.clone(), 60)), "by its oldest segment");
+    // Committed, and not cleaned yet.
+    world.compact(&app).await;
+    assert!(!world.ledger().read(&world.table).await.expect("ledger").live.is_empty());
+    assert_eq!(late_s().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restored_ledger_or_table_stops_the_table() {
     let world = World::new().await;
     let app = world.app();

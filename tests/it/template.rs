@@ -1,0 +1,117 @@
+//! What `sam deploy` rolls out is what was promised of it, and what the code expects.
+//!
+//! `tests/template` expands `template.yaml` as SAM does and checks it, promise by promise; here it is compared with the
+//! code and the documents: what is read from the environment, served, logged, and how things are called.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use model::ProjectSettings;
+use serde_json::{Value, json};
+use tests::programs::{file, json_from, sam_python};
+
+/// More would be needed to check less.
+const MUTATIONS_MIN: u64 = 80;
+
+fn ask(what: &str) -> Value {
+    json_from(sam_python().arg(file("template/check.py")).arg(what), None)
+}
+
+#[test]
+fn cfn_lint_finds_nothing_in_the_templates_nor_in_what_sam_makes_of_them() {
+    assert_eq!(ask("lint"), json!({}));
+}
+
+#[test]
+fn the_template_keeps_every_promise_for_both_edges_and_every_stage() {
+    assert_eq!(ask("promises"), json!({}));
+}
+
+#[test]
+fn a_template_with_one_thing_wrong_is_noticed_whatever_it_is() {
+    let answer = ask("mutations");
+    assert_eq!(answer["missed"], json!([]));
+    assert_eq!(answer["promises without a mutation"], json!([]));
+    assert!(answer["mutations"].as_u64().unwrap() >= MUTATIONS_MIN, "{}", answer["mutations"]);
+}
+
+#[test]
+fn limits_of_a_new_project_are_the_code_s_own_unless_set() {
+    let defaults = ask("facts")["parameters"].clone();
+    let expected = ProjectSettings::default();
+    assert_eq!(defaults["DefaultRequestsPerSecond"], expected.requests_per_second_max);
+    assert_eq!(defaults["DefaultBytesPerDay"], expected.bytes_per_day_max);
+    assert_eq!(defaults["DefaultRetentionDaysLogsAndSpans"], expected.retention_days_logs_and_spans);
+    assert_eq!(defaults["DefaultRetentionDaysMetrics"], expected.retention_days_metrics);
+}
+
+/// All files below a folder of the repository whose name ends like this, in one text.
+fn text_of(folder: &str, ending: &str) -> String {
+    let mut text = String::new();
+    let mut folders: Vec<PathBuf> = vec![file("..").join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder of the repository") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.to_string_lossy().ends_with(ending) {
+                text.push_str(&read(&path));
+            }
+        }
+    }
+    text
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn log_lines_that_become_metrics_are_written() {
+    let compact = text_of("functions/compact/src", ".rs");
+    for (name, filter) in ask("facts")["log filters"].as_object().unwrap() {
+        let pattern = filter["pattern"].as_str().unwrap();
+        let message = pattern.split('"').nth(1).unwrap_or_else(|| panic!("{name}: {pattern} names no message"));
+        let message = message.trim_end_matches('*');
+        assert!(compact.contains(&format!("\"{message}")), "{name}: compact never logs `{message}`");
+        if let Some(field) = filter["value"].as_str().unwrap().strip_prefix("$.") {
+            assert!(compact.contains(field), "{name}: compact never logs the field `{field}`");
+        }
+    }
+}
+
+/// Words behind one of these, backticks taken off: `output OtlpEndpoint` names `OtlpEndpoint`.
+fn named_behind(text: &str, markers: &[&str]) -> BTreeSet<String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let pairs = words.windows(2).filter(|pair| markers.contains(&pair[0]));
+    let bare = pairs.map(|pair| pair[1].trim_matches(|c: char| !c.is_ascii_alphanumeric()));
+    bare.filter(|name| is_camel_case(name)).map(str::to_owned).collect()
+}
+
+/// What is set in words like `Edge=function-url`.
+fn set_in(text: &str) -> BTreeSet<String> {
+    let pairs = text.split_whitespace().filter_map(|word| word.split_once('='));
+    let names = pairs.map(|(name, _)| name.trim_start_matches(|c: char| !c.is_ascii_alphanumeric()));
+    names.filter(|name| is_camel_case(name)).map(str::to_owned).collect()
+}
+
+fn is_camel_case(word: &str) -> bool {
+    let starts = word.starts_with(|c: char| c.is_ascii_uppercase());
+    starts && word.chars().all(|c| c.is_ascii_alphanumeric()) && word.contains(|c: char| c.is_ascii_lowercase())
+}
+
+#[test]
+fn outputs_and_parameters_that_documents_name_are_there() {
+    let facts = ask("facts");
+    let outputs: BTreeSet<String> = serde_json::from_value(facts["outputs"].clone()).unwrap();
+    let parameters: BTreeSet<String> = facts["parameters"].as_object().unwrap().keys().cloned().collect();
+    let documents =
+        [read(&file("../README.md")), text_of("infra", ".md"), text_of("infra/collector", ".yaml")].join("\n");
+    let named = named_behind(&documents, &["output", "outputs"]);
+    assert!(named.contains("OtlpEndpoint"), "the Collector configurations name it");
+    assert!(named.is_subset(&outputs), "there are no outputs {:?}", named.difference(&outputs));
+    let mut named = named_behind(&documents, &["parameter", "parameters", "(parameter"]);
+    named.extend(set_in(&documents));
+    assert!(named.contains("Edge"), "infra/send.md sets it");
+    assert!(named.is_subset(&parameters), "there are no parameters {:?}", named.difference(&parameters));
+}
