@@ -1,10 +1,14 @@
 //! How a table stands.
 
+use futures::StreamExt;
 use meta::ledger::Stop;
-use model::{Micros, TableId, TableName};
+use model::{Micros, ProjectId, TableId, TableName};
 use serde::Serialize;
 
-use crate::{App, PassError};
+use crate::{App, Deadline, PassError};
+
+/// Tables looked at side by side.
+const AT_ONCE: usize = 8;
 
 /// For `plimsoll status` and `/metrics`.
 #[derive(Clone, Debug, Serialize)]
@@ -46,6 +50,23 @@ pub struct Quarantined {
     pub rows: u64,
     pub reason: String,
     pub since: Micros,
+}
+
+/// How each table of these projects stands, or why it cannot be read; the time being up is a reason.
+pub async fn statuses(
+    app: &App,
+    projects: Vec<ProjectId>,
+    deadline: Deadline,
+) -> Vec<(TableId, Result<TableStatus, PassError>)> {
+    let looks = futures::stream::iter(TableId::all_of(projects)).map(|id| async move {
+        let time = deadline.remaining(app.clock.as_ref());
+        let status = clock::within(app.clock.as_ref(), time, status(app, &id)).await.unwrap_or(Err(PassError::TimeUp));
+        if let Err(error) = &status {
+            tracing::error!(table = %id, error = error.said(), "a table cannot be read");
+        }
+        (id, status)
+    });
+    looks.buffered(AT_ONCE).collect().await
 }
 
 /// Reads snapshot and ledger in a reader's order; changes nothing.

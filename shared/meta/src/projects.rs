@@ -21,6 +21,8 @@ use crate::{Condition, Item, ItemKey, ItemStore, Operation, SortRange, StoreErro
 pub const SETTINGS_AGE_MAX: Duration = Duration::from_secs(20);
 const SETTINGS_KEPT_MAX: usize = 10_000;
 const UPDATE_TRIES_MAX: u32 = 5;
+/// Projects read at a time where all are wanted.
+const IDS_PAGE: usize = 100;
 const PARTITION: &str = "projects";
 const FORMAT: u32 = 1;
 
@@ -97,6 +99,19 @@ impl Projects {
     pub async fn list(&self, after: Option<&str>, limit: usize) -> Result<ProjectPage, StoreError> {
         let page = self.store.query(PARTITION, &SortRange::All, after, limit).await?;
         Ok(ProjectPage { projects: page.items.iter().map(read).collect::<Result<_, _>>()?, next: page.next })
+    }
+
+    /// The ids of all projects, sorted.
+    pub async fn ids(&self) -> Result<Vec<ProjectId>, StoreError> {
+        let (mut ids, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.list(after.as_deref(), IDS_PAGE).await?;
+            ids.extend(page.projects.into_iter().map(|project| project.id));
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(ids),
+            }
+        }
     }
 
     /// Name and settings as `change` leaves them; on condition that nobody else changed them in between, else again.

@@ -64,6 +64,11 @@ impl TableId {
     pub fn new(project: ProjectId, table: TableName) -> Self {
         Self { project, table }
     }
+
+    /// Every table of these projects, project by project.
+    pub fn all_of(projects: impl IntoIterator<Item = ProjectId>) -> impl Iterator<Item = TableId> {
+        projects.into_iter().flat_map(|project| TableName::ALL.map(|table| TableId::new(project.clone(), table)))
+    }
 }
 
 impl fmt::Display for TableId {

@@ -2,6 +2,7 @@
 //!
 //! - `landing/<table>/<hour of arrival>/<segment id>.arrow`: a segment
 //! - `<table>/`: the Delta table, `_delta_log` and all
+//! - `results/<day>/<id>.<ending>`: an answer that was too large to be sent; it goes after a day
 
 use model::{Micros, SegmentId, TableName, hour_path};
 use object_store::path::Path;
@@ -28,6 +29,18 @@ pub fn table_path(table: TableName) -> Path {
     Path::from(table.as_str())
 }
 
+/// Where the answer of a query lies that was asked at `asked_at`.
+pub fn result_key(asked_at: Micros, id: &str, ending: &str) -> Path {
+    let hour = hour_path(asked_at);
+    let day = hour.split('T').next().unwrap_or(&hour);
+    Path::from(format!("results/{day}/{id}.{ending}"))
+}
+
+/// The folder of all answers; below it a folder a day.
+pub fn results_prefix() -> Path {
+    Path::from("results")
+}
+
 #[cfg(test)]
 mod tests {
     use model::BodyHash;
@@ -41,5 +54,12 @@ mod tests {
         assert_eq!(key.as_ref(), "landing/otel_metrics/1970-01-01T01/07070707070707070707070707070707-0190.arrow");
         assert_eq!(segment_of_landing_key(&key), Some(id));
         assert!(key.prefix_matches(&landing_prefix(TableName::Metrics)));
+    }
+
+    #[test]
+    fn an_answer_lies_in_the_folder_of_its_day() {
+        let key = result_key(3_600_000_000, "0190", "ndjson");
+        assert_eq!(key.as_ref(), "results/1970-01-01/0190.ndjson");
+        assert!(key.prefix_matches(&results_prefix()));
     }
 }

@@ -6,11 +6,13 @@
 mod error;
 mod fetch;
 mod keys;
+mod links;
 mod probe;
 mod root;
 
 pub use error::ObjectError;
 pub use fetch::{checksum, fetch_segment};
-pub use keys::{landing_key, landing_prefix, segment_of_landing_key, table_path};
+pub use keys::{landing_key, landing_prefix, result_key, results_prefix, segment_of_landing_key, table_path};
+pub use links::Links;
 pub use probe::{ProbeError, probe_create_only};
 pub use root::{ProjectRoot, Roots};

@@ -8,11 +8,14 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use url::Url;
 
+use crate::Links;
+
 /// Opens the root of any project: one base store, a folder per project.
 #[derive(Clone, Debug)]
 pub struct Roots {
     base: Arc<dyn ObjectStore>,
     url: Url,
+    links: Option<Links>,
 }
 
 /// The root of one project. Nothing outside it can be named through it.
@@ -22,6 +25,8 @@ pub struct ProjectRoot {
     pub store: Arc<dyn ObjectStore>,
     /// The root as other engines open it, with a trailing slash.
     pub url: Url,
+    /// None: this store makes no links.
+    pub links: Option<Links>,
 }
 
 impl Roots {
@@ -30,14 +35,21 @@ impl Roots {
         if !url.path().ends_with('/') {
             url.set_path(&format!("{}/", url.path()));
         }
-        Self { base, url }
+        Self { base, url, links: None }
+    }
+
+    /// The same roots, to whose objects links can be made; `links` begin where `base` does.
+    #[must_use]
+    pub fn with_links(self, links: Links) -> Self {
+        Self { links: Some(links), ..self }
     }
 
     pub fn open(&self, project: &ProjectId) -> ProjectRoot {
         let store = PrefixStore::new(Arc::clone(&self.base), Path::from(project.as_str()));
         let mut url = self.url.clone();
         url.set_path(&format!("{}{project}/", self.url.path()));
-        ProjectRoot { store: Arc::new(store), url }
+        let links = self.links.as_ref().map(|links| links.below(project.as_str()));
+        ProjectRoot { store: Arc::new(store), url, links }
     }
 
     /// The store that all roots lie in.

@@ -4,7 +4,7 @@
 use model::safeguard::{Safeguard, holds};
 use model::{Micros, TableId};
 
-use super::{Maintained, store_time};
+use super::{Chores, Maintained, store_time};
 use crate::pass::{self, Held};
 use crate::{App, Counter, PassError};
 
@@ -12,10 +12,14 @@ pub(super) async fn keep_up(
     app: &App,
     table: &TableId,
     held: &mut Held<'_>,
+    chores: Chores,
     did: &mut Maintained,
 ) -> Result<(), PassError> {
     let Some(snapshot) = pass::settled(app, table, held).await? else { return Ok(()) };
     did.checkpoint = held.while_renewing(checkpoint(app, table, snapshot.version)).await??;
+    if !chores.includes_removal() {
+        return Ok(());
+    }
     let now = store_time::now(app.root(table).store.as_ref()).await?;
     let kept = Micros::try_from(app.settings.log_kept.as_micros()).unwrap_or(Micros::MAX);
     let kept = if holds(Safeguard::LogKeptTwoWindows) { kept } else { 0 };

@@ -9,7 +9,9 @@ pub(crate) mod landing;
 pub(crate) mod log;
 mod merge;
 pub mod plan;
+pub(crate) mod results;
 mod retention;
+mod round;
 pub(crate) mod store_time;
 mod vacuum;
 
@@ -22,6 +24,7 @@ use crate::pass::{self, Held, Pass, Taking};
 use crate::{App, Counter, Deadline, PassError};
 
 pub use self::retention::RetentionRefused;
+pub use self::round::{Round, maintain_all};
 
 /// How patient upkeep is with days that are over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +33,26 @@ pub enum Pace {
     Scheduled,
     /// They are finished now.
     Drain,
+}
+
+/// Which acts of upkeep are done; compaction of what is due always comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chores {
+    All,
+    /// What keeps reading fast: merging, and the log's checkpoint.
+    Merging,
+    /// What makes room: retention, vacuum, landing objects, log entries, answers of queries.
+    Removal,
+}
+
+impl Chores {
+    fn includes_merging(self) -> bool {
+        self != Self::Removal
+    }
+
+    fn includes_removal(self) -> bool {
+        self != Self::Merging
+    }
 }
 
 /// How many days retention may drop at once.
@@ -70,6 +93,17 @@ pub async fn maintain(
     days: DaysAtOnce,
     deadline: Deadline,
 ) -> Result<Maintained, PassError> {
+    maintain_chores(app, table, Chores::All, pace, days, deadline).await
+}
+
+async fn maintain_chores(
+    app: &App,
+    table: &TableId,
+    chores: Chores,
+    pace: Pace,
+    days: DaysAtOnce,
+    deadline: Deadline,
+) -> Result<Maintained, PassError> {
     let mut did = Maintained::default();
     if let Some(stop) = app.ledger.stopped(table).await? {
         return Ok(Maintained { stopped: Some(stop.reason), ..did });
@@ -82,7 +116,7 @@ pub async fn maintain(
         Taking::Ours(held) => held,
         Taking::Busy { until } => return Ok(Maintained { busy_until: Some(until), ..did }),
     };
-    let kept_up = keep_up(app, table, &mut held, pace, days, deadline, &mut did).await;
+    let kept_up = keep_up(app, table, &mut held, chores, pace, days, deadline, &mut did).await;
     held.release().await;
     if let Err(error) = kept_up {
         app.counters.add(Counter::Errors, 1);
@@ -92,10 +126,12 @@ pub async fn maintain(
     Ok(did)
 }
 
+#[expect(clippy::too_many_arguments, reason = "each is asked for by another act")]
 async fn keep_up(
     app: &App,
     table: &TableId,
     held: &mut Held<'_>,
+    chores: Chores,
     pace: Pace,
     days: DaysAtOnce,
     deadline: Deadline,
@@ -111,21 +147,29 @@ async fn keep_up(
         tracing::warn!(%table, version = foreign.version, operation = foreign.operation,
             "somebody else wrote to the table: no merging and no vacuum");
     }
-    let retired = retention::retire(app, table, held, days, did).await;
-    note(app, table, did, "retention", retired)?;
+    if chores.includes_removal() {
+        let retired = retention::retire(app, table, held, days, did).await;
+        note(app, table, did, "retention", retired)?;
+    }
     if did.foreign.is_none() || !holds(Safeguard::ForeignCommitStops) {
-        let merged = merge::merge_all(app, table, held, pace, deadline, did).await;
-        note(app, table, did, "merging", merged)?;
-        let vacuumed = vacuum::vacuum(app, table, held, did).await;
-        note(app, table, did, "vacuum", vacuumed)?;
+        if chores.includes_merging() {
+            let merged = merge::merge_all(app, table, held, pace, deadline, did).await;
+            note(app, table, did, "merging", merged)?;
+        }
+        if chores.includes_removal() {
+            let vacuumed = vacuum::vacuum(app, table, held, did).await;
+            note(app, table, did, "vacuum", vacuumed)?;
+        }
     }
     // Landing objects and log entries are what repair goes by.
     if did.stopped.is_some() {
         return Ok(());
     }
-    let cleaned = landing::clean(app, table, held, did).await;
-    note(app, table, did, "landing objects", cleaned)?;
-    let logged = log::keep_up(app, table, held, did).await;
+    if chores.includes_removal() {
+        let cleaned = landing::clean(app, table, held, did).await;
+        note(app, table, did, "landing objects", cleaned)?;
+    }
+    let logged = log::keep_up(app, table, held, chores, did).await;
     note(app, table, did, "log", logged)
 }
 

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use boot::CancellationToken;
-use compact::{Deadline, Outcome};
+use compact::{Chores, Deadline, Fate, Outcome};
 use meta::quota::{Quota, SETTLE_EVERY};
-use meta::{Message, Queue, Trigger};
+use meta::{Message, Queue};
 use tokio::runtime::{Builder, Runtime};
 
 /// How long an empty queue is left alone.
@@ -130,24 +130,11 @@ async fn work(app: Arc<compact::App>, queue: Arc<dyn Queue>) {
 
 /// One reception: what is done leaves the queue, what is to be tried again comes back by itself.
 async fn see_to(app: &compact::App, queue: &dyn Queue, messages: Vec<Message>) {
-    let (mut triggers, mut receipts) = (Vec::new(), Vec::new());
-    for message in messages {
-        match serde_json::from_str::<Trigger>(&message.body) {
-            Ok(trigger) => {
-                triggers.push(trigger);
-                receipts.push(message.receipt);
-            }
-            Err(error) => {
-                tracing::error!(body = message.body, %error, "a message is no trigger; it is dropped");
-                delete(queue, &message.receipt).await;
-            }
-        }
-    }
-    let deadline = Deadline::after(app.clock.as_ref(), WORK_TIME);
-    let outcomes = compact::handle(app, triggers, deadline).await;
-    for (receipt, outcome) in receipts.iter().zip(outcomes) {
-        if !outcome.is_retry() {
-            delete(queue, receipt).await;
+    let bodies: Vec<&str> = messages.iter().map(|message| message.body.as_str()).collect();
+    let fates = compact::see_to(app, &bodies, Deadline::after(app.clock.as_ref(), WORK_TIME)).await;
+    for (message, fate) in messages.iter().zip(fates) {
+        if fate == Fate::Leaves {
+            delete(queue, &message.receipt).await;
         }
     }
 }
@@ -176,7 +163,7 @@ async fn settle(quota: Arc<Quota>) {
 
 async fn upkeep(app: Arc<compact::App>) {
     let deadline = Deadline::after(app.clock.as_ref(), UPKEEP_TIME);
-    if let Err(error) = super::operate::maintain_all(&app, compact::Pace::Scheduled, deadline).await {
+    if let Err(error) = compact::maintain_all(&app, Chores::All, deadline).await {
         tracing::warn!(error = &error as &dyn std::error::Error, "upkeep broke off");
     }
 }

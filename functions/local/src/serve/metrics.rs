@@ -6,13 +6,10 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use compact::{Counter, TableStatus};
+use compact::{Counter, Deadline, Operate, TableStatus};
 use http::header::CONTENT_TYPE;
 use model::TableId;
 use prometheus_client::registry::Registry;
-
-use super::operate::{Operate, all_projects};
-use super::status::statuses;
 
 /// What OpenMetrics text is called.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -44,10 +41,11 @@ async fn text(metrics: &Metrics) -> Result<String, String> {
     for counter in Counter::ALL {
         let name = counter.name().trim_end_matches("_total");
         text.push_str(&format!("# TYPE {name} counter\n"));
-        text.push_str(&format!("{name}_total {}\n", metrics.operate.compact.counters.get(counter)));
+        text.push_str(&format!("{name}_total {}\n", metrics.operate.app.counters.get(counter)));
     }
-    let projects = all_projects(&metrics.operate.projects).await.map_err(|e| e.to_string())?;
-    let tables = statuses(&metrics.operate.compact, projects).await;
+    let app = metrics.operate.app.as_ref();
+    let projects = app.projects.ids().await.map_err(|e| e.to_string())?;
+    let tables = compact::statuses(app, projects, Deadline::after(app.clock.as_ref(), metrics.operate.time)).await;
     let head = |text: &mut String, name, help| text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} gauge\n"));
     let (name, help) = UNREADABLE;
     head(&mut text, name, help);

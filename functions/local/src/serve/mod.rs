@@ -2,19 +2,17 @@
 //!
 //! - [`server`](Server): starts and stops the whole; `data`: the data folder; `background`: compaction, sweeper, upkeep
 //! - `credentials`, `welcome`: the first start; `listen`, `port`: the ports
-//! - `status`, `operate`, `repair`, `metrics`, `health`: what operators ask
+//! - `metrics`, `health`: what a supervisor asks; `document`: what the description of the API adds to that of `api`
 
 mod background;
 mod credentials;
 mod data;
+mod document;
 mod health;
 mod listen;
 mod metrics;
-mod operate;
 mod port;
-mod repair;
 mod server;
-mod status;
 mod welcome;
 
 pub use background::Rhythm;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use boot::CancellationToken;
 use clock::{Clock, SystemClock};
+use compact::Operate;
 use lake::DeltaLogs;
 use meta::Ledger;
 use meta::keys::Keys;
@@ -24,14 +25,15 @@ use super::credentials::{self, Credentials, CredentialsError};
 use super::data::{DataError, DataFolder, ObjectsLayer};
 use super::health::{self, Stores};
 use super::listen::{ListenError, bind};
-use super::operate::{self, Operate};
-use super::repair;
 use super::welcome::{ShowKeys, welcome};
-use super::{metrics, port, status};
+use super::{document, metrics, port};
 use crate::cli::ServeArgs;
 
 /// Requests that are being answered when a stop comes get this long.
 const ANSWER_WITHIN: Duration = Duration::from_secs(4);
+
+/// How long `POST /api/v1/compact` and its like may work; what is not done by then is found by the sweeper.
+const OPERATION_TIME: Duration = Duration::from_secs(20 * 60);
 
 /// Everything that can be set.
 #[derive(Clone)]
@@ -120,18 +122,12 @@ impl Server {
         let background =
             Background::start(Arc::clone(&parts.compact), Arc::clone(&folder.queue), doors.quota, config.rhythm)
                 .map_err(ServeError::Background)?;
-        let operate = Operate {
-            compact: parts.compact,
-            projects: doors.projects,
-            keys: doors.keys,
-            background: background.handle(),
-        };
+        let operate =
+            Operate { app: parts.compact, keys: doors.keys, runtime: background.handle(), time: OPERATION_TIME };
         let stores = Stores { items: folder.items, objects: folder.roots.base().clone(), folder: folder.path.clone() };
         let routes = parts
             .api
-            .merge(status::router(operate.clone()))
-            .merge(operate::router(operate.clone()))
-            .merge(repair::router(operate.clone()))
+            .merge(compact::router(operate.clone()))
             .merge(metrics::router(parts.registry, operate))
             .merge(health::router(Arc::new(stores)));
         let api = edge::face(routes, folder.ids, &config.ingest.cors_origins);
@@ -233,11 +229,7 @@ impl Parts {
             Arc::clone(ids),
             config.compact.clone(),
         );
-        let mut document = query::openapi();
-        document.merge(status::openapi());
-        document.merge(operate::openapi());
-        document.merge(repair::openapi());
-        let manage = api::App::new(Arc::clone(&doors.projects), Arc::clone(&doors.keys), document);
+        let manage = api::App::new(Arc::clone(&doors.projects), Arc::clone(&doors.keys), document::of_others());
         let api = query::router(query).merge(api::router(manage));
         Ok(Self { otlp: ingest::router(ingest), api, compact: Arc::new(compact), registry })
     }

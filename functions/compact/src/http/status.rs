@@ -1,34 +1,22 @@
 //! `GET /api/v1/status`: how the tables stand. A table that cannot be read says so, and hides no other.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
-use compact::{PassError, Quarantined, TableStatus};
 use edge::{ApiError, Authenticated, require};
-use model::{Micros, ProjectId, Scope, TableId, rfc3339};
+use model::{Micros, Scope, TableId, rfc3339};
 use serde::Serialize;
-use utoipa::{OpenApi, ToSchema};
+use utoipa::ToSchema;
 
-use super::operate::{Operate, stopped, tables_of, within_reach};
+use super::Operate;
+use super::reach::{stopped, within_reach};
+use crate::{App, PassError, Quarantined, TableStatus, statuses};
 
 /// Quarantined segments that are told of a table; their number is told in full.
 const QUARANTINED_TOLD_MAX: usize = 100;
 
-pub(crate) fn router(operate: Operate) -> Router {
-    Router::new().route("/api/v1/status", get(status)).with_state(operate)
-}
-
-/// The part of the OpenAPI document that describes it.
-pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
-    #[derive(OpenApi)]
-    #[openapi(paths(status))]
-    struct Document;
-    Document::openapi()
-}
-
 /// The tables of one or of all projects.
 #[derive(Serialize, ToSchema)]
-struct StatusAnswer {
+pub(super) struct StatusAnswer {
     tables: Vec<TableRow>,
 }
 
@@ -81,37 +69,20 @@ struct QuarantinedRow {
 /// With a read or an admin key: those of its project, or of all projects if it reaches the installation.
 #[utoipa::path(get, path = "/api/v1/status", tag = "operations",
     responses((status = 200, description = "The tables within reach", body = StatusAnswer)))]
-async fn status(
+pub(super) async fn status(
     State(operate): State<Operate>,
     Authenticated(caller): Authenticated,
 ) -> Result<Json<StatusAnswer>, ApiError> {
     if !caller.scopes.allows(Scope::Admin) {
         require(&caller, Scope::Read)?;
     }
-    let projects = within_reach(&operate.projects, &caller).await?;
-    let statuses = statuses(&operate.compact, projects).await;
-    Ok(Json(StatusAnswer {
-        tables: statuses.into_iter().map(|(id, status)| row(&operate.compact, &id, status)).collect(),
-    }))
+    let app = operate.app.as_ref();
+    let projects = within_reach(&app.projects, &caller).await?;
+    let statuses = statuses(app, projects, operate.deadline()).await;
+    Ok(Json(StatusAnswer { tables: statuses.into_iter().map(|(id, status)| row(app, &id, status)).collect() }))
 }
 
-/// How each table of these projects stands, or why it cannot be read; also for `GET /metrics`.
-pub(super) async fn statuses(
-    app: &compact::App,
-    projects: Vec<ProjectId>,
-) -> Vec<(TableId, Result<TableStatus, PassError>)> {
-    let mut statuses = Vec::new();
-    for id in tables_of(projects) {
-        let status = compact::status(app, &id).await;
-        if let Err(error) = &status {
-            tracing::error!(table = %id, error = error.said(), "a table cannot be read");
-        }
-        statuses.push((id, status));
-    }
-    statuses
-}
-
-fn row(app: &compact::App, id: &TableId, status: Result<TableStatus, PassError>) -> TableRow {
+fn row(app: &App, id: &TableId, status: Result<TableStatus, PassError>) -> TableRow {
     let row = TableRow {
         project: id.project.to_string(),
         table: id.table.as_str(),

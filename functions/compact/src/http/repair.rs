@@ -2,33 +2,21 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::post;
-use axum::{Json, Router};
-use compact::{Deadline, PassError, Repaired};
 use edge::{ApiError, Authenticated, ErrorCode, JsonBodyOrDefault, require};
 use model::{Scope, TableId, TableName};
 use serde::{Deserialize, Serialize};
-use utoipa::{OpenApi, ToSchema};
+use utoipa::ToSchema;
 
-use super::operate::{Operate, PASS_TIME, tables_of, when_free, within_reach};
-
-pub(crate) fn router(operate: Operate) -> Router {
-    Router::new().route("/api/v1/repair", post(repair)).with_state(operate)
-}
-
-/// The part of the OpenAPI document that describes it.
-pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
-    #[derive(OpenApi)]
-    #[openapi(paths(repair))]
-    struct Document;
-    Document::openapi()
-}
+use super::Operate;
+use super::reach::{when_free, within_reach};
+use crate::{PassError, Repaired, repair as repair_table};
 
 /// Which tables to repair; everything is optional.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
-struct RepairRequest {
+pub(super) struct RepairRequest {
     /// Only this table; null: all within reach.
     #[schema(value_type = Option<String>)]
     table: Option<String>,
@@ -36,7 +24,7 @@ struct RepairRequest {
 
 /// What repair found and did.
 #[derive(Serialize, ToSchema)]
-struct RepairAnswer {
+pub(super) struct RepairAnswer {
     tables: Vec<RepairedRow>,
 }
 
@@ -86,22 +74,25 @@ struct RepairedRow {
 #[utoipa::path(post, path = "/api/v1/repair", operation_id = "repair", tag = "operations",
     request_body = Option<RepairRequest>,
     responses((status = 200, description = "What was found and done, by table", body = RepairAnswer)))]
-async fn repair(
+pub(super) async fn repair(
     State(operate): State<Operate>,
     Authenticated(caller): Authenticated,
     JsonBodyOrDefault(request): JsonBodyOrDefault<RepairRequest>,
 ) -> Result<Json<RepairAnswer>, ApiError> {
     require(&caller, Scope::Admin)?;
     let only = request.table.map(|name| name.parse::<TableName>()).transpose().map_err(unknown_table)?;
-    let projects = within_reach(&operate.projects, &caller).await?;
-    let app = Arc::clone(&operate.compact);
-    let repairs = operate.background.spawn(async move {
-        let deadline = Deadline::after(app.clock.as_ref(), PASS_TIME);
+    let projects = within_reach(&operate.app.projects, &caller).await?;
+    let (app, deadline) = (Arc::clone(&operate.app), operate.deadline());
+    let repairs = operate.runtime.spawn(async move {
         let mut tables = Vec::new();
-        for id in tables_of(projects).filter(|id| only.is_none_or(|only| id.table == only)) {
-            let repair = || compact::repair(&app, &id, deadline);
+        for id in TableId::all_of(projects).filter(|id| only.is_none_or(|only| id.table == only)) {
+            let repair = || repair_table(&app, &id, deadline);
             let is_busy = |did: &Result<Repaired, PassError>| matches!(did, Ok(did) if did.busy_until.is_some());
-            tables.push(row(&id, when_free(&app, deadline, repair, is_busy).await));
+            let repaired = match deadline.remaining(app.clock.as_ref()) {
+                time if time.is_zero() => Err(PassError::TimeUp),
+                _ => when_free(&app, deadline, repair, is_busy).await,
+            };
+            tables.push(row(&id, repaired));
         }
         tables
     });
