@@ -1,6 +1,7 @@
 //! The query API as clients see it: forms of answers, errors, pages.
 
 mod answers;
+mod deliveries;
 mod lists;
 
 use axum::Router;

@@ -40,7 +40,18 @@ pub async fn sweep(app: &App, deadline: Deadline) -> Result<Vec<Swept>, PassErro
         .take_while(|_| ready(!deadline.is_near(app.clock.as_ref(), app.settings.deadline_margin)))
         .map(|due| one(app, due, seen_at, deadline))
         .buffer_unordered(app.settings.tables_at_once.max(1));
-    Ok(swept.collect().await)
+    let swept: Vec<Swept> = swept.collect().await;
+    for table in swept.iter().filter(|table| table.needs_attention()) {
+        tracing::warn!(table = %table.table, outcome = ?table.outcome, "a table needs attention");
+    }
+    Ok(swept)
+}
+
+impl Swept {
+    /// True if nothing but an operator may help.
+    pub fn needs_attention(&self) -> bool {
+        matches!(self.outcome, Outcome::Failed { .. } | Outcome::Stopped { .. })
+    }
 }
 
 async fn one(app: &App, due: Due, seen_at: Micros, deadline: Deadline) -> Swept {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clock::Clock;
+use clock::{Clock, Ids};
 use lake::LogOpener;
 use meta::Ledger;
 use meta::keys::Keys;
@@ -21,6 +21,7 @@ pub struct App {
     pub(crate) roots: Roots,
     pub(crate) keys: Arc<Keys>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn Ids>,
     pub(crate) settings: Settings,
     pub(crate) meters: Meters,
     pub(crate) tables: Arc<Tables>,
@@ -38,6 +39,7 @@ pub struct Doors {
     pub logs: Arc<dyn LogOpener>,
     pub keys: Arc<Keys>,
     pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Ids>,
 }
 
 /// Why queries cannot be answered at all.
@@ -58,7 +60,7 @@ pub enum StartError {
 impl App {
     /// Makes an empty folder for intermediate data, which must be this process's alone, and starts the threads that queries run on.
     pub fn new(doors: Doors, meters: Meters, settings: Settings) -> Result<Arc<Self>, StartError> {
-        let Doors { ledger, roots, logs, keys, clock } = doors;
+        let Doors { ledger, roots, logs, keys, clock, ids } = doors;
         make_room(&settings.spill_dir)
             .map_err(|source| StartError::SpillDir { dir: settings.spill_dir.clone(), source })?;
         Ok(Arc::new(Self {
@@ -71,6 +73,7 @@ impl App {
             roots,
             keys,
             clock,
+            ids,
             settings,
             meters,
         }))

@@ -67,6 +67,9 @@ pub enum QueryError {
 pub enum Limit {
     #[error("the query ran longer than {timeout_ms} ms")]
     Time { timeout_ms: u64 },
+    /// Of a function that must answer by then.
+    #[error("the query ran longer than the {timeout_ms} ms that were left until an answer had to be there")]
+    TimeLeft { timeout_ms: u64 },
     #[error("the query needed more than {bytes_max} bytes of memory")]
     Memory { bytes_max: usize },
     /// The function's result is as large as an argument says.
@@ -83,7 +86,7 @@ pub enum Limit {
 impl Limit {
     fn code(self) -> ErrorCode {
         match self {
-            Self::Time { .. } => ErrorCode::QueryTimeout,
+            Self::Time { .. } | Self::TimeLeft { .. } => ErrorCode::QueryTimeout,
             Self::Memory { .. } | Self::Function { .. } | Self::Spill { .. } => ErrorCode::QueryMemory,
             Self::BytesScanned { .. } => ErrorCode::QueryBytesScanned,
             Self::ResultBytes { .. } => ErrorCode::ResultTooLarge,
@@ -94,6 +97,10 @@ impl Limit {
         match self {
             Self::Time { .. } => {
                 "narrow the range of `timestamp`, select fewer columns, or raise `timeout_ms` if it is below the server's limit"
+            }
+            Self::TimeLeft { .. } => {
+                "narrow the range of `timestamp`, or select fewer columns; an HTTP API waits 30 s at most, a function URL as \
+                 long as the function may run"
             }
             Self::Memory { .. } | Self::Spill { .. } => {
                 "group by fewer distinct values, sort fewer rows, or narrow the range of `timestamp`"

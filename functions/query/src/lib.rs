@@ -8,7 +8,7 @@
 //! - `run`: place, plan, rows, and starting over when objects vanish.
 //! - `encode`: rows as JSON, NDJSON, CSV and Arrow.
 //! - [`Runner`]: the door `QueryRunner` as a direct call.
-//! - `http`: the paths, and what they ask in SQL.
+//! - `http`: the paths, and what they ask in SQL; answers in one piece, streamed, or linked.
 
 mod admission;
 mod answer;
@@ -30,10 +30,10 @@ mod workers;
 pub use answer::{Answer, ColumnInfo, Statistics, Truncated};
 pub use app::{App, Doors, StartError};
 pub use error::{Limit, QueryError};
-pub use http::{openapi, router};
+pub use http::{AnswerBy, openapi, router};
 pub use meters::Meters;
 pub use run::{SqlRequest, run};
 pub use runner::Runner;
-pub use settings::{LateMaterialisation, Settings};
+pub use settings::{Delivery, LateMaterialisation, Settings};
 pub use sql::Params;
 pub use table::{Freshness, OnMissing, TableView, Tables, tries};

@@ -28,6 +28,7 @@ use crate::App;
 use crate::admission::Place;
 use crate::answer::{Statistics, Truncated};
 use crate::error::{Limit, QueryError, is_missing_object};
+use crate::http::AnswerBy;
 use crate::meter::Meter;
 use crate::meters::Outcome;
 use crate::session::{ProjectTables, store_url};
@@ -44,6 +45,8 @@ pub struct SqlRequest {
     pub limit: Option<usize>,
     /// None: the default.
     pub timeout_ms: Option<u64>,
+    /// When the process must have answered, if it must: a query is stopped before that, whatever it asked for.
+    pub answer_by: Option<AnswerBy>,
 }
 
 impl SqlRequest {
@@ -60,9 +63,43 @@ struct Query {
     /// Rows at most, and the most that could have been asked for.
     limit: usize,
     limit_max: usize,
-    timeout_ms: u64,
+    time: QueryTime,
     /// By the clock's uptime.
     began: Duration,
+}
+
+/// How long a query may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum QueryTime {
+    /// As it asked for, or the default.
+    Asked { timeout_ms: u64 },
+    /// All that is left to the process.
+    Left { timeout_ms: u64 },
+}
+
+/// Kept back of the time that is left to the process: rows are written, and an answer in the store is finished.
+const WRITING_TIME: Duration = Duration::from_secs(2);
+
+impl QueryTime {
+    fn of(asked_ms: u64, answer_by: Option<AnswerBy>, now: Duration) -> Self {
+        let asked = Self::Asked { timeout_ms: asked_ms };
+        let Some(AnswerBy(by)) = answer_by else { return asked };
+        let left = by.saturating_sub(now).saturating_sub(WRITING_TIME);
+        let timeout_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+        if timeout_ms < asked_ms { Self::Left { timeout_ms } } else { asked }
+    }
+
+    fn duration(self) -> Duration {
+        let (Self::Asked { timeout_ms } | Self::Left { timeout_ms }) = self;
+        Duration::from_millis(timeout_ms)
+    }
+
+    fn is_over(self) -> Limit {
+        match self {
+            Self::Asked { timeout_ms } => Limit::Time { timeout_ms },
+            Self::Left { timeout_ms } => Limit::TimeLeft { timeout_ms },
+        }
+    }
 }
 
 /// How an answer ended.
@@ -92,8 +129,9 @@ impl Query {
                 what: format!("`timeout_ms` is {timeout_ms}; it may be from 1 to {max}"),
             });
         }
+        let time = QueryTime::of(timeout_ms, request.answer_by, began);
         let SqlRequest { sql, params, .. } = request;
-        Ok(Self { project: project.clone(), sql, params, limit, limit_max, timeout_ms, began })
+        Ok(Self { project: project.clone(), sql, params, limit, limit_max, time, began })
     }
 }
 
@@ -101,10 +139,10 @@ impl Query {
 async fn answer(app: Arc<App>, query: Query, mut sink: Sink) -> Result<(Sink, Summary), QueryError> {
     let place = Arc::new(app.admission.place(&query.project).await?);
     let query = Arc::new(query);
-    let within = Duration::from_millis(query.timeout_ms);
     let mut meter = Arc::new(Meter::new(app.settings.bytes_scanned_max));
-    let timed = tokio::time::timeout(within, attempts(&app, &query, &place, &mut meter, &mut sink)).await;
-    let answered = timed.unwrap_or(Err(Limit::Time { timeout_ms: query.timeout_ms }.into()));
+    let timed =
+        tokio::time::timeout(query.time.duration(), attempts(&app, &query, &place, &mut meter, &mut sink)).await;
+    let answered = timed.unwrap_or_else(|_| Err(query.time.is_over().into()));
     let took = app.clock.uptime().saturating_sub(query.began);
     app.meters.ended(&query.project, outcome(&answered), took, &meter.reading());
     let summary = answered?;
@@ -268,4 +306,29 @@ struct Panicked(String);
 
 fn panicked(words: String) -> QueryError {
     QueryError::internal(Panicked(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_takes_what_it_asked_for_or_what_is_left_to_the_process() {
+        let now = Duration::from_secs(100);
+        let by = |s: u64| Some(AnswerBy(Duration::from_secs(s)));
+        for (asked_ms, answer_by, expected) in [
+            (30_000, None, QueryTime::Asked { timeout_ms: 30_000 }),
+            (30_000, by(200), QueryTime::Asked { timeout_ms: 30_000 }),
+            (30_000, by(128), QueryTime::Left { timeout_ms: 26_000 }),
+            (5_000, by(128), QueryTime::Asked { timeout_ms: 5_000 }),
+            (5_000, by(101), QueryTime::Left { timeout_ms: 0 }),
+            (5_000, by(7), QueryTime::Left { timeout_ms: 0 }),
+        ] {
+            assert_eq!(QueryTime::of(asked_ms, answer_by, now), expected, "{answer_by:?}");
+        }
+        let said = |time: QueryTime| edge::ApiError::from(QueryError::from(time.is_over()));
+        let (asked, left) = (said(QueryTime::Asked { timeout_ms: 5 }), said(QueryTime::Left { timeout_ms: 5 }));
+        assert_eq!((asked.code, left.code), (edge::ErrorCode::QueryTimeout, edge::ErrorCode::QueryTimeout));
+        assert!(!asked.message.contains("left") && left.message.contains("5 ms that were left"), "{}", left.message);
+    }
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use doors::{Column, QueryRunError, QueryRunner, Question, Refusal};
 use edge::{ApiError, ErrorCode};
 
-use crate::{Answer, App, Params, QueryError, SqlRequest, run};
+use crate::{Answer, AnswerBy, App, Params, QueryError, SqlRequest, run};
 
 /// Asks whoever is asked for: who may ask is the caller's to know.
 pub struct Runner(Arc<App>);
@@ -16,15 +16,24 @@ impl Runner {
     pub fn new(app: Arc<App>) -> Self {
         Self(app)
     }
+
+    /// Stopped before `answer_by`, if there is such a time, whatever the question asks for.
+    pub async fn run_by(
+        &self,
+        question: &Question,
+        answer_by: Option<AnswerBy>,
+    ) -> Result<doors::Answer, QueryRunError> {
+        let Question { project, sql, params, limit, timeout_ms } = question.clone();
+        let params = Params::from_json(params).map_err(refused)?;
+        let request = SqlRequest { sql, params, limit, timeout_ms, answer_by };
+        run(&self.0, &project, request).await.map(answered).map_err(refused)
+    }
 }
 
 #[async_trait]
 impl QueryRunner for Runner {
     async fn run(&self, question: &Question) -> Result<doors::Answer, QueryRunError> {
-        let Question { project, sql, params, limit, timeout_ms } = question.clone();
-        let params = Params::from_json(params).map_err(refused)?;
-        let request = SqlRequest { sql, params, limit, timeout_ms };
-        run(&self.0, &project, request).await.map(answered).map_err(refused)
+        self.run_by(question, None).await
     }
 }
 

@@ -44,6 +44,19 @@ pub struct Settings {
     pub snapshot_age_max: Duration,
     /// When filters run before the other columns of a row are decoded.
     pub late_materialisation: LateMaterialisation,
+    /// How answers get to the one who asked.
+    pub delivery: Delivery,
+}
+
+/// How an answer over HTTP gets to the one who asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// While it is made; what is said at its end follows as trailers. A server of our own.
+    Trailers,
+    /// While it is made, and nothing follows. A Lambda function URL.
+    Streamed,
+    /// In one piece of so many bytes as they are handed to Lambda; larger ones are put into the store and linked. An HTTP API.
+    OnePiece { bytes_max: usize },
 }
 
 /// When filters run inside the scan, before the other columns of a row are decoded.
@@ -79,6 +92,7 @@ impl Settings {
             segment_cache_bytes: 64 << 20,
             snapshot_age_max: Duration::ZERO,
             late_materialisation: LateMaterialisation::ByShape,
+            delivery: Delivery::Trailers,
         }
     }
 }

@@ -42,6 +42,12 @@ impl Env {
         Some(self.read(name)?.unwrap_or(default))
     }
 
+    /// Texts joined by commas; none if it is missing or empty.
+    pub fn list(&mut self, name: &str) -> Option<Vec<String>> {
+        let text = self.optional(name, String::new())?;
+        Some(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect())
+    }
+
     /// The settings that `build` makes of what was read, or everything that was wrong.
     pub fn finish<T>(self, build: impl FnOnce() -> Option<T>) -> Result<T, EnvError> {
         if self.problems.is_empty() {
@@ -103,5 +109,12 @@ mod tests {
         let mut env = env(&[("A", "1"), ("B", "")]);
         let (a, b): (Option<u8>, Option<u8>) = (env.required("A"), env.optional("B", 9));
         assert_eq!(env.finish(|| Some((a?, b?))), Ok((1, 9)));
+    }
+
+    #[test]
+    fn a_list_is_joined_by_commas() {
+        let mut env = env(&[("TWO", "a, b,"), ("NONE", "")]);
+        let lists = ["TWO", "NONE", "MISSING"].map(|name| env.list(name));
+        assert_eq!(lists, [Some(vec!["a".to_owned(), "b".to_owned()]), Some(vec![]), Some(vec![])]);
     }
 }

@@ -2,9 +2,11 @@
 
 mod env;
 mod log;
+mod period;
 mod shutdown;
 
 pub use env::{Env, EnvError};
 pub use log::{LogError, LogFormat, start_log};
+pub use period::Period;
 pub use shutdown::shutdown_signal;
 pub use tokio_util::sync::CancellationToken;

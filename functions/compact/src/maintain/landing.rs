@@ -6,10 +6,11 @@ use std::collections::HashSet;
 use futures::TryStreamExt;
 use model::safeguard::{Safeguard, holds};
 use model::{MICROS_PER_HOUR, Micros, SegmentId, TableId};
+use object_store::ObjectStore;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
 use objects::{landing_prefix, segment_of_landing_key};
 
+use super::delete::delete_each;
 use super::{Maintained, days, store_time};
 use crate::pass::Held;
 use crate::{App, Counter, PassError};
@@ -36,15 +37,9 @@ pub(super) async fn clean(
         Some(before) => before,
     };
     let is_named = |segment: &SegmentId| named.contains(segment) && holds(Safeguard::LandingKeptWhileNamed);
-    for (key, segment) in old.into_iter().filter(|(_, segment)| !is_named(segment)) {
-        match store.delete(&key).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => did.landing_objects_deleted += 1,
-            Err(error) if holds(Safeguard::FailedDeleteBlocksNothing) => {
-                tracing::warn!(%table, %segment, %error, "a landing object was not deleted");
-            }
-            Err(source) => return Err(PassError::Store { act: "delete a landing object", source }),
-        }
-    }
+    let unnamed = old.into_iter().filter(|(_, segment)| !is_named(segment)).map(|(key, _)| key);
+    let deleted = delete_each(store.as_ref(), unnamed, "delete a landing object");
+    did.landing_objects_deleted += held.while_renewing(deleted).await??;
     app.counters.add(Counter::LandingObjectsDeleted, did.landing_objects_deleted as u64);
     if did.landing_objects_deleted > 0 {
         tracing::info!(%table, objects = did.landing_objects_deleted, "landing objects deleted");

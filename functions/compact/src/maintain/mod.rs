@@ -4,12 +4,13 @@
 //! A foreign commit in the log: we go on appending, and neither merge nor vacuum.
 
 pub(crate) mod days;
+mod delete;
 mod kway;
 pub(crate) mod landing;
 pub(crate) mod log;
 mod merge;
 pub mod plan;
-pub(crate) mod results;
+mod results;
 mod retention;
 mod round;
 pub(crate) mod store_time;

@@ -3,10 +3,11 @@
 
 use futures::TryStreamExt;
 use model::{MICROS_PER_DAY, Micros, ProjectId};
+use object_store::ObjectStore;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
 use objects::results_prefix;
 
+use super::delete::delete_each;
 use super::{days, store_time};
 use crate::handle::chain;
 use crate::{App, Counter, PassError};
@@ -15,7 +16,7 @@ use crate::{App, Counter, PassError};
 const KEPT: Micros = MICROS_PER_DAY;
 
 /// Deletes a project's old answers; how many. A failure is logged here, and the next round does it.
-pub async fn clean(app: &App, project: &ProjectId) -> Result<usize, PassError> {
+pub(super) async fn clean(app: &App, project: &ProjectId) -> Result<usize, PassError> {
     let cleaned = try_clean(app, project).await;
     match &cleaned {
         Ok(0) => {}
@@ -36,23 +37,16 @@ async fn try_clean(app: &App, project: &ProjectId) -> Result<usize, PassError> {
         return Ok(0);
     }
     let older_than = store_time::now(store.as_ref()).await? - KEPT;
-    let mut deleted = 0;
+    let mut old = Vec::new();
     for folder in folders.into_iter().filter(|folder| day_start(folder).is_none_or(|start| start < older_than)) {
         let mut objects = store.list(Some(&folder));
         while let Some(object) = objects.try_next().await.map_err(failed)? {
-            if object.last_modified.timestamp_micros() >= older_than {
-                continue;
-            }
-            match store.delete(&object.location).await {
-                Ok(()) | Err(object_store::Error::NotFound { .. }) => deleted += 1,
-                Err(source) => return Err(PassError::Store { act: "delete the answer of a query", source }),
-            }
-            if deleted >= app.settings.deletes_max {
-                return Ok(deleted);
+            if object.last_modified.timestamp_micros() < older_than && old.len() < app.settings.deletes_max {
+                old.push(object.location);
             }
         }
     }
-    Ok(deleted)
+    delete_each(store.as_ref(), old, "delete the answer of a query").await
 }
 
 /// `results/2026-11-20`; none: no folder of ours, in which objects are looked at one by one.

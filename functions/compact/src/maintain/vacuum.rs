@@ -14,9 +14,10 @@ use lake::{FileName, RemovedFile, Snapshot};
 use model::safeguard::{Safeguard, holds};
 use model::{Micros, TableId};
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use object_store::{ObjectMeta, ObjectStore};
 use objects::table_path;
 
+use super::delete::delete_each;
 use super::{Maintained, store_time};
 use crate::pass::{self, Held};
 use crate::{App, Counter, PassError};
@@ -44,15 +45,8 @@ pub(super) async fn vacuum(
         did.stopped = Some(pass::stop(app, table, held, reason).await?.reason);
         return Ok(());
     }
-    for key in listed.may_go {
-        match store.delete(&key).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => did.vacuumed_files += 1,
-            Err(error) if holds(Safeguard::FailedDeleteBlocksNothing) => {
-                tracing::warn!(%table, %key, %error, "an unreferenced data file was not deleted");
-            }
-            Err(source) => return Err(PassError::Store { act: "delete a data file", source }),
-        }
-    }
+    let deleted = delete_each(store.as_ref(), listed.may_go, "delete a data file");
+    did.vacuumed_files += held.while_renewing(deleted).await??;
     app.counters.add(Counter::VacuumedFiles, did.vacuumed_files as u64);
     if did.vacuumed_files > 0 {
         tracing::info!(%table, files = did.vacuumed_files, "unreferenced data files deleted");

@@ -2,26 +2,9 @@
 
 use std::time::Duration;
 
-/// `30s`, `15m`, `12h`, `7d`, `2w`, or several in a row: `1h30m`.
+/// As [`boot::Period`] reads it.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no length of time: write 30s, 15m, 12h, 7d or 1h30m");
-    let mut seconds = 0_u64;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).filter(|n| *n > 0).ok_or_else(wrong)?;
-        let n: u64 = rest[..digits].parse().map_err(|_| wrong())?;
-        let unit = match rest.as_bytes()[digits] {
-            b's' => 1,
-            b'm' => 60,
-            b'h' => 3_600,
-            b'd' => 86_400,
-            b'w' => 604_800,
-            _ => return Err(wrong()),
-        };
-        seconds = n.checked_mul(unit).and_then(|n| n.checked_add(seconds)).ok_or_else(wrong)?;
-        rest = &rest[digits + 1..];
-    }
-    if seconds == 0 { Err(wrong()) } else { Ok(Duration::from_secs(seconds)) }
+    text.parse().map(|boot::Period(time)| time)
 }
 
 /// `http://host:port`; a host alone is not guessed at.

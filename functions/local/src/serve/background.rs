@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use boot::CancellationToken;
-use compact::{Chores, Deadline, Fate, Outcome};
+use compact::{Chores, Deadline, Fate};
 use meta::quota::{Quota, SETTLE_EVERY};
 use meta::{Message, Queue};
 use tokio::runtime::{Builder, Runtime};
@@ -146,14 +146,8 @@ async fn delete(queue: &dyn Queue, receipt: &str) {
 }
 
 async fn sweep(app: Arc<compact::App>) {
-    match compact::sweep(&app, Deadline::after(app.clock.as_ref(), SWEEP_TIME)).await {
-        Ok(swept) => {
-            let failed = swept.iter().filter(|s| matches!(s.outcome, Outcome::Failed { .. } | Outcome::Stopped { .. }));
-            for table in failed {
-                tracing::warn!(table = %table.table, outcome = ?table.outcome, "a table needs attention");
-            }
-        }
-        Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the sweep broke off"),
+    if let Err(error) = compact::sweep(&app, Deadline::after(app.clock.as_ref(), SWEEP_TIME)).await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "the sweep broke off");
     }
 }
 

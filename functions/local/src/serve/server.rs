@@ -216,6 +216,7 @@ impl Parts {
                 logs: Arc::new(doors.logs.clone()),
                 keys: Arc::clone(&doors.keys),
                 clock: Arc::clone(clock),
+                ids: Arc::clone(ids),
             },
             query::Meters::register(&mut registry),
             config.query.clone(),

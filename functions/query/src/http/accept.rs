@@ -26,6 +26,15 @@ impl RowsAs {
             Self::Arrow => "application/vnd.apache.arrow.stream",
         }
     }
+
+    /// Of a file that holds them.
+    pub(super) fn ending(self) -> &'static str {
+        match self {
+            Self::Ndjson => "ndjson",
+            Self::Csv => "csv",
+            Self::Arrow => "arrows",
+        }
+    }
 }
 
 impl Format {

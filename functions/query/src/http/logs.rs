@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
 
 use super::cursor::Cursor;
+use super::fit::{that_fit, too_large};
 use super::parameters::{self, containing, limit, one_of, range};
 use super::reader::Reader;
 use super::record::records;
@@ -54,6 +55,8 @@ pub(super) struct LogsAnswer {
 }
 
 /// Lists log records, newest first.
+///
+/// A page has fewer than `limit` records if more do not fit an answer.
 #[utoipa::path(
     get,
     path = "/api/v1/logs",
@@ -71,8 +74,12 @@ pub(super) async fn logs(reader: Reader, QueryOf(asked): QueryOf<LogsParams>) ->
     );
     let answer = reader.ask(sql, Params::named(params), limit + 1).await?;
     let mut logs = records(&answer);
-    let more = logs.len() > limit;
-    logs.truncate(limit);
+    let page = that_fit(reader.app().settings.delivery, &logs).min(limit);
+    if page == 0 && !logs.is_empty() {
+        return Err(too_large());
+    }
+    let more = logs.len() > page;
+    logs.truncate(page);
     let next_cursor = if more { logs.last().and_then(cursor_after) } else { None };
     Ok(Json(LogsAnswer { logs, next_cursor, warnings: answer.warnings, statistics: answer.statistics }))
 }

@@ -2,7 +2,7 @@
 //!
 //! | path | |
 //! |---|---|
-//! | `POST /api/v1/query` | SQL; JSON, NDJSON, CSV or Arrow by `Accept` |
+//! | `POST /api/v1/query` | SQL; JSON, NDJSON, CSV or Arrow by `Accept`; where an answer must be sent in one piece, a link to it |
 //! | `GET /api/v1/logs` | log records, newest first |
 //! | `GET /api/v1/traces` | traces, newest first |
 //! | `GET /api/v1/traces/{trace_id}` | one trace, spans and logs, as a list that is ready for a tree |
@@ -11,6 +11,7 @@
 
 mod accept;
 mod cursor;
+mod fit;
 mod logs;
 mod metrics;
 mod parameters;
@@ -18,9 +19,11 @@ mod query;
 mod reader;
 mod record;
 mod schema;
+mod stored;
 mod stream;
 mod trace;
 mod traces;
+mod writer;
 
 use std::sync::Arc;
 
@@ -31,6 +34,8 @@ use meta::keys::Keys;
 use utoipa::OpenApi;
 
 use crate::App;
+
+pub use self::reader::AnswerBy;
 
 /// The routes, to be merged with others and finished by [`edge::face`].
 pub fn router(app: Arc<App>) -> Router {
@@ -50,7 +55,10 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 }
 
 #[derive(OpenApi)]
-#[openapi(paths(query::query, logs::logs, traces::traces, trace::trace, metrics::metrics, schema::schema))]
+#[openapi(
+    paths(query::query, logs::logs, traces::traces, trace::trace, metrics::metrics, schema::schema),
+    components(schemas(stored::LinkedAnswer, stored::LinkedResult))
+)]
 struct Described;
 
 /// What handlers are handed.

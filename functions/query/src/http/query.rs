@@ -10,13 +10,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::accept::Format;
+use super::accept::{Format, RowsAs};
+use super::fit::text_bytes;
 use super::reader::Reader;
-use super::stream::streamed;
+use super::stored::Stored;
+use super::stream::rows;
+use super::writer::LastLine;
 use crate::answer::{Answer, ColumnInfo, Statistics, Truncated};
 use crate::encode;
 use crate::error::{Limit, QueryError};
-use crate::run::{SqlRequest, run, stream};
+use crate::run::{SqlRequest, Summary, run, stream};
+use crate::settings::Delivery;
 use crate::sql::Params;
 
 /// A question.
@@ -35,6 +39,8 @@ pub(super) struct QueryRequest {
     limit: Option<usize>,
     /// Milliseconds after which the query is stopped; 30,000 if not said.
     timeout_ms: Option<u64>,
+    /// For NDJSON: a last line `{"end": {truncated, warnings, statistics}}` says that the answer is all there.
+    end_line: Option<bool>,
 }
 
 /// An answer as JSON. Times are RFC 3339 with microseconds; integers beyond 2^53, NaN and infinities are strings.
@@ -54,7 +60,13 @@ pub(super) struct QueryAnswer {
 ///
 /// With `Accept: application/x-ndjson`, `text/csv` or `application/vnd.apache.arrow.stream` the rows are streamed, and truncation,
 /// warnings and statistics come as headers (`plimsoll-truncated`, `plimsoll-warnings`, `plimsoll-statistics`) of a short answer and
-/// as trailers of a long one.
+/// as trailers of a long one. A function URL sends no trailers: ask for an `end_line`. An answer that breaks off ends with what no
+/// reader of its form takes for an end: in NDJSON a line `{"broken_off":` without its closing brace, in CSV a field without its
+/// closing quote, in Arrow the head of a message that does not follow.
+///
+/// Behind an HTTP API, where an answer must fit 6 MB, a larger one is put into the project's store, and the answer is a
+/// `LinkedAnswer` with the header `plimsoll-result: linked`, whatever form was asked for: `result.url` has the rows in that form,
+/// for a quarter of an hour and without a key.
 #[utoipa::path(
     post,
     path = "/api/v1/query",
@@ -76,8 +88,10 @@ pub(super) async fn query(
     JsonBody(request): JsonBody<QueryRequest>,
 ) -> Result<Response, ApiError> {
     let format = Format::of(&headers)?;
-    let QueryRequest { sql, params, limit, timeout_ms } = request;
-    let request = SqlRequest { sql, params: Params::from_json(params)?, limit, timeout_ms };
+    let QueryRequest { sql, params, limit, timeout_ms, end_line } = request;
+    let last_line = last_line(end_line, format)?;
+    let answer_by = reader.answer_by();
+    let request = SqlRequest { sql, params: Params::from_json(params)?, limit, timeout_ms, answer_by };
     match format {
         Format::Json => {
             let answer = run(reader.app(), reader.project(), request).await?;
@@ -85,8 +99,16 @@ pub(super) async fn query(
         }
         Format::Streamed(rows_as) => {
             let answer = stream(reader.app(), reader.project(), request).await?;
-            streamed(answer, rows_as).await
+            rows(&reader, answer, rows_as, last_line).await
         }
+    }
+}
+
+fn last_line(end_line: Option<bool>, format: Format) -> Result<LastLine, ApiError> {
+    match (end_line, format) {
+        (Some(true), Format::Streamed(RowsAs::Ndjson)) => Ok(LastLine::End),
+        (Some(true), _) => Err(ApiError::bad_request("`end_line` is for `Accept: application/x-ndjson` only")),
+        _ => Ok(LastLine::Row),
     }
 }
 
@@ -94,9 +116,30 @@ pub(super) async fn query(
 async fn json(reader: &Reader, answer: Answer) -> Result<Response, ApiError> {
     let bytes_max = reader.app().settings.result_bytes_max;
     let app = Arc::clone(reader.app());
-    let writing = app.workers.spawn(async move { write_json(&answer, bytes_max) });
-    let body = writing.done().await.map_err(QueryError::internal)??;
-    Ok(([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
+    let writing = app.workers.spawn(async move {
+        let body = write_json(&answer, bytes_max)?;
+        let Answer { truncated, warnings, statistics, .. } = answer;
+        Ok::<_, QueryError>((body, Summary { truncated, warnings, statistics }))
+    });
+    let (body, summary) = writing.done().await.map_err(QueryError::internal)??;
+    if let Delivery::OnePiece { bytes_max } = reader.app().settings.delivery
+        && text_bytes(body.as_bytes()) > bytes_max
+    {
+        return linked(reader, &body, summary, bytes_max).await;
+    }
+    Ok(([(CONTENT_TYPE, HeaderValue::from_static(JSON))], body).into_response())
+}
+
+const JSON: &str = "application/json";
+
+/// Into the store, in one go: it was in memory anyway.
+async fn linked(reader: &Reader, body: &str, summary: Summary, bytes_max: usize) -> Result<Response, ApiError> {
+    let mut stored = Stored::begin(reader, JSON, "json", bytes_max).await?;
+    if let Err(error) = stored.put(body.as_bytes()).await {
+        stored.abort().await;
+        return Err(error.into());
+    }
+    stored.finish(summary).await
 }
 
 /// A [`QueryAnswer`], written without one: rows go straight into text.

@@ -1,6 +1,7 @@
 //! Who reads: a key with the scope `read`, and the project that it belongs to.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use edge::{ApiError, Authenticated, require};
@@ -11,10 +12,15 @@ use model::{ProjectId, Scope};
 use super::Served;
 use crate::{Answer, App, Params, SqlRequest, run};
 
-/// An extractor: the project that the caller may read.
+/// An extension of requests: the [`clock::Clock::uptime`] until which they must be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnswerBy(pub Duration);
+
+/// An extractor: the project that the caller may read, and how long it may take.
 pub(super) struct Reader {
     app: Arc<App>,
     project: ProjectId,
+    answer_by: Option<AnswerBy>,
 }
 
 impl FromRequestParts<Served> for Reader {
@@ -24,7 +30,8 @@ impl FromRequestParts<Served> for Reader {
         let Authenticated(caller): Authenticated = Authenticated::from_request_parts(parts, served).await?;
         require(&caller, Scope::Read)?;
         let Caller { project, .. } = caller;
-        Ok(Self { app: Arc::clone(&served.0), project })
+        let answer_by = parts.extensions.get().copied();
+        Ok(Self { app: Arc::clone(&served.0), project, answer_by })
     }
 }
 
@@ -37,9 +44,13 @@ impl Reader {
         &self.project
     }
 
+    pub(super) fn answer_by(&self) -> Option<AnswerBy> {
+        self.answer_by
+    }
+
     /// SQL of ours, with what the caller gave as parameters.
     pub(super) async fn ask(&self, sql: String, params: Params, limit: usize) -> Result<Answer, ApiError> {
-        let request = SqlRequest { sql, params, limit: Some(limit), timeout_ms: None };
+        let request = SqlRequest { sql, params, limit: Some(limit), timeout_ms: None, answer_by: self.answer_by };
         run(&self.app, &self.project, request).await.map_err(ApiError::from)
     }
 }

@@ -1,9 +1,9 @@
-//! Answers that are sent while they are made.
+//! Answers in rows: NDJSON, CSV or Arrow, as [`Delivery`] says.
 //!
 //! What is said at the end of an answer (truncation, warnings, statistics) comes as headers if the whole answer fits the first
-//! piece, and as trailers else. An error after the first piece breaks the body off, so that nobody takes a part for the whole.
+//! piece; else as trailers, where there are any, with the link to an answer in the store, and, if asked for, as a last line of
+//! NDJSON. An error after the first piece breaks the body off, so that nobody takes a part for the whole.
 
-use arrow::array::RecordBatch;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -15,9 +15,13 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 
 use super::accept::RowsAs;
-use crate::encode::{ArrowStream, NdjsonNames, csv_head, write_csv, write_ndjson};
+use super::fit::{base64_bytes, text_bytes};
+use super::reader::Reader;
+use super::stored::Stored;
+use super::writer::{LastLine, Pieces};
 use crate::error::QueryError;
 use crate::run::{AnswerStream, Summary};
+use crate::settings::Delivery;
 
 /// Answers up to about this size are sent in one piece.
 const FIRST_PIECE_BYTES: usize = 256 << 10;
@@ -26,41 +30,112 @@ const TRUNCATED: HeaderName = HeaderName::from_static("plimsoll-truncated");
 const WARNINGS: HeaderName = HeaderName::from_static("plimsoll-warnings");
 const STATISTICS: HeaderName = HeaderName::from_static("plimsoll-statistics");
 
-pub(super) async fn streamed(mut answer: AnswerStream, rows_as: RowsAs) -> Result<Response, ApiError> {
-    let mut writer = Writer::of(rows_as, &answer)?;
-    let mut piece = writer.head();
-    while piece.len() < FIRST_PIECE_BYTES {
-        match answer.next().await? {
-            Some(batch) => piece.extend(writer.rows(&batch)?),
+pub(super) async fn rows(
+    reader: &Reader,
+    answer: AnswerStream,
+    rows_as: RowsAs,
+    last_line: LastLine,
+) -> Result<Response, ApiError> {
+    let delivery = reader.app().settings.delivery;
+    let mut pieces = Pieces::of(answer, rows_as, last_line)?;
+    let mut first = pieces.head();
+    let mut sent_bytes = as_sent(&first, rows_as);
+    while sent_bytes <= first_bytes_max(delivery) {
+        match pieces.next().await? {
+            Some(piece) => {
+                sent_bytes += as_sent(&piece, rows_as);
+                first.extend(piece);
+            }
             None => {
-                piece.extend(writer.tail()?);
-                let mut response = Response::new(Body::from(piece));
-                response.headers_mut().extend(said_at_the_end(answer.summary()));
-                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(rows_as.content_type()));
+                let mut response = of_rows(Body::from(first), rows_as);
+                response.headers_mut().extend(said_at_the_end(pieces.summary()));
                 return Ok(response);
             }
         }
     }
-    let rest = Rest { answer, writer, next: Next::Piece(piece) };
+    match delivery {
+        Delivery::OnePiece { bytes_max } => linked(reader, first, pieces, rows_as, bytes_max).await,
+        Delivery::Trailers => {
+            let mut response = streamed(first, pieces, rows_as, AfterBody::Trailers);
+            let names = format!("{TRUNCATED}, {WARNINGS}, {STATISTICS}");
+            response.headers_mut().insert(TRAILER, HeaderValue::from_str(&names).expect("constant names"));
+            Ok(response)
+        }
+        Delivery::Streamed => Ok(streamed(first, pieces, rows_as, AfterBody::Nothing)),
+    }
+}
+
+fn first_bytes_max(delivery: Delivery) -> usize {
+    match delivery {
+        Delivery::Trailers | Delivery::Streamed => FIRST_PIECE_BYTES,
+        Delivery::OnePiece { bytes_max } => bytes_max,
+    }
+}
+
+/// How many bytes a piece takes where an answer is sent in one.
+fn as_sent(piece: &[u8], rows_as: RowsAs) -> usize {
+    match rows_as {
+        RowsAs::Ndjson | RowsAs::Csv => text_bytes(piece),
+        RowsAs::Arrow => base64_bytes(piece.len()),
+    }
+}
+
+/// Into the store, piece by piece as the rows come.
+async fn linked(
+    reader: &Reader,
+    first: Vec<u8>,
+    mut pieces: Pieces,
+    rows_as: RowsAs,
+    bytes_max: usize,
+) -> Result<Response, ApiError> {
+    let mut stored = Stored::begin(reader, rows_as.content_type(), rows_as.ending(), bytes_max).await?;
+    let mut piece = Some(first);
+    let put = async {
+        while let Some(bytes) = piece {
+            stored.put(&bytes).await?;
+            piece = pieces.next().await?;
+        }
+        Ok::<(), QueryError>(())
+    };
+    if let Err(error) = put.await {
+        stored.abort().await;
+        return Err(error.into());
+    }
+    let summary = pieces.summary().cloned().ok_or_else(|| QueryError::internal("an answer ended without a summary"))?;
+    stored.finish(summary).await
+}
+
+/// What follows the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AfterBody {
+    Trailers,
+    Nothing,
+}
+
+fn streamed(first: Vec<u8>, pieces: Pieces, rows_as: RowsAs, after: AfterBody) -> Response {
+    let rest = Rest { pieces, next: Next::Piece(first), after };
     let frames = stream::unfold(rest, |rest| async { rest.frame().await });
-    let mut response = Response::new(Body::new(StreamBody::new(frames)));
+    of_rows(Body::new(StreamBody::new(frames)), rows_as)
+}
+
+fn of_rows(body: Body, rows_as: RowsAs) -> Response {
+    let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(rows_as.content_type()));
-    let names = format!("{TRUNCATED}, {WARNINGS}, {STATISTICS}");
-    response.headers_mut().insert(TRAILER, HeaderValue::from_str(&names).expect("constant names"));
-    Ok(response)
+    response
 }
 
 /// What is left to send.
 struct Rest {
-    answer: AnswerStream,
-    writer: Writer,
+    pieces: Pieces,
     next: Next,
+    after: AfterBody,
 }
 
 enum Next {
     Piece(Vec<u8>),
     Rows,
-    Trailers,
+    /// The marks of an answer that broke off are sent; the body ends with the error.
+    Broken(QueryError),
     Nothing,
 }
 
@@ -68,74 +143,29 @@ impl Rest {
     async fn frame(mut self) -> Option<(Result<Frame<Bytes>, QueryError>, Self)> {
         let frame = match std::mem::replace(&mut self.next, Next::Rows) {
             Next::Piece(piece) => Ok(Frame::data(Bytes::from(piece))),
-            Next::Rows => match self.answer.next().await {
-                Ok(Some(batch)) => self.writer.rows(&batch).map(|piece| Frame::data(Bytes::from(piece))),
+            Next::Rows => match self.pieces.next().await {
+                Ok(Some(piece)) => Ok(Frame::data(Bytes::from(piece))),
                 Ok(None) => {
-                    self.next = Next::Trailers;
-                    self.writer.tail().map(|piece| Frame::data(Bytes::from(piece)))
+                    self.next = Next::Nothing;
+                    match self.after {
+                        AfterBody::Trailers => Ok(Frame::trailers(said_at_the_end(self.pieces.summary()))),
+                        AfterBody::Nothing => return None,
+                    }
                 }
-                Err(error) => Err(error),
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "an answer broke off while it was sent");
+                    let marks = self.pieces.broken_off(&error);
+                    self.next = Next::Broken(error);
+                    Ok(Frame::data(Bytes::from(marks)))
+                }
             },
-            Next::Trailers => {
+            Next::Broken(error) => {
                 self.next = Next::Nothing;
-                Ok(Frame::trailers(said_at_the_end(self.answer.summary())))
+                Err(error)
             }
             Next::Nothing => return None,
         };
-        if let Err(error) = &frame {
-            tracing::warn!(error = error as &dyn std::error::Error, "an answer broke off while it was sent");
-            self.next = Next::Nothing;
-        }
         Some((frame, self))
-    }
-}
-
-/// Writes rows in one form.
-enum Writer {
-    Ndjson(NdjsonNames),
-    /// The head line, until it is written.
-    Csv(String),
-    Arrow(Box<ArrowStream>),
-}
-
-impl Writer {
-    fn of(rows_as: RowsAs, answer: &AnswerStream) -> Result<Self, QueryError> {
-        Ok(match rows_as {
-            RowsAs::Ndjson => Self::Ndjson(NdjsonNames::of(&answer.schema)),
-            RowsAs::Csv => Self::Csv(csv_head(&answer.schema)),
-            RowsAs::Arrow => Self::Arrow(Box::new(ArrowStream::new(&answer.schema).map_err(QueryError::internal)?)),
-        })
-    }
-
-    fn head(&mut self) -> Vec<u8> {
-        match self {
-            Self::Ndjson(_) => Vec::new(),
-            Self::Csv(head) => std::mem::take(head).into_bytes(),
-            Self::Arrow(stream) => stream.take(),
-        }
-    }
-
-    fn rows(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, QueryError> {
-        let mut text = String::new();
-        match self {
-            Self::Ndjson(names) => write_ndjson(batch, names, &mut text),
-            Self::Csv(_) => write_csv(batch, &mut text),
-            Self::Arrow(stream) => {
-                stream.write(batch).map_err(QueryError::internal)?;
-                return Ok(stream.take());
-            }
-        }
-        Ok(text.into_bytes())
-    }
-
-    fn tail(&mut self) -> Result<Vec<u8>, QueryError> {
-        match self {
-            Self::Ndjson(_) | Self::Csv(_) => Ok(Vec::new()),
-            Self::Arrow(stream) => {
-                stream.finish().map_err(QueryError::internal)?;
-                Ok(stream.take())
-            }
-        }
     }
 }
 

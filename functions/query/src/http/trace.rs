@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
 
+use super::fit::that_fit;
 use super::parameters::{self, time};
 use super::reader::Reader;
 use super::record::records;
@@ -77,13 +78,18 @@ pub(super) async fn trace(
         return Err(ApiError::not_found(format!("no span and no log has the trace id {trace_id}"))
             .hint("it may be older than the project keeps its data"));
     }
-    Ok(Json(TraceAnswer {
-        items: in_tree_order(records(&answer)),
-        trace_id,
-        truncated: answer.truncated,
-        warnings: answer.warnings,
-        statistics: answer.statistics,
-    }))
+    let mut items = in_tree_order(records(&answer));
+    let fit = that_fit(reader.app().settings.delivery, &items);
+    let truncated = if fit < items.len() {
+        Some(Truncated {
+            limit: fit,
+            advice: "ask for the rest by POST /api/v1/query, which answers with a link".to_owned(),
+        })
+    } else {
+        answer.truncated
+    };
+    items.truncate(fit);
+    Ok(Json(TraceAnswer { items, trace_id, truncated, warnings: answer.warnings, statistics: answer.statistics }))
 }
 
 /// Depth first; records come sorted by time. Whatever hangs on nothing, or on itself, stands at the top.
