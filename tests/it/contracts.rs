@@ -9,12 +9,14 @@ use std::sync::Arc;
 use clock::{Clock, ManualClock, SystemClock};
 use embedded::{DurableDisk, SqliteItems, SqliteQueue};
 use futures::FutureExt;
+use futures::future::join_all;
 use meta::{ItemStore, Queue};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use tempfile::TempDir;
 use testkit::contract::{items, objects, queue, table_log};
 use testkit::{MemoryItems, MemoryQueue};
+use tests::cloud::Emulators;
 
 const NOW: i64 = 1_763_600_000_000_000;
 
@@ -70,6 +72,12 @@ async fn sqlite_items() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn dynamodb_items() {
+    let (cloud, table) = (Emulators::shared().cloud(), Emulators::shared().table().await);
+    items_keep_their_contract(|_, clock| cloud.items(&table, clock)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn memory_queue() {
     queues_keep_their_contract(|_, clock| Arc::new(MemoryQueue::new(clock))).await;
 }
@@ -80,6 +88,19 @@ async fn sqlite_queue() {
         Arc::new(SqliteQueue::open(folder.path().join("queue.db"), clock).expect("opened"))
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqs_queue() {
+    let emulators = Emulators::shared();
+    // SQS has a clock of its own, so time passes as it does: for all cases at once.
+    let cases = queue::CASES.iter().map(async |(name, case)| {
+        let queue = emulators.cloud().queue(&emulators.queue().await);
+        let pass = Arc::new(|time| tokio::time::sleep(time).boxed());
+        case(queue::World { queue, pass }).await;
+        println!("{name}");
+    });
+    join_all(cases).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

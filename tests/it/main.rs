@@ -13,6 +13,9 @@ mod safeguards;
 // Doors: every implementation keeps the contract of its trait.
 mod contracts;
 
+// The metadata store in the cloud.
+mod dynamodb;
+
 // What the metadata store holds, and the API that manages it.
 mod api;
 mod keys;

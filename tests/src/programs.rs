@@ -26,7 +26,8 @@ pub fn node() -> Command {
     node
 }
 
-fn installed(variable: &str) -> PathBuf {
+/// What `make test` has installed, and named by a variable.
+pub fn installed(variable: &str) -> PathBuf {
     let path = std::env::var_os(variable).map(PathBuf::from);
     let path = path.unwrap_or_else(|| panic!("{variable} is not set: `make test` installs what it names, and sets it"));
     assert!(path.exists(), "{variable} names {}, which is not there: `make test` installs it", path.display());

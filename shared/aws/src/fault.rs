@@ -70,7 +70,15 @@ impl std::error::Error for Fault {}
 
 /// Any operation's error.
 #[cfg_attr(
-    not(any(feature = "invoke", feature = "mail", feature = "seal", feature = "secrets", feature = "stack")),
+    not(any(
+        feature = "invoke",
+        feature = "items",
+        feature = "mail",
+        feature = "queue",
+        feature = "seal",
+        feature = "secrets",
+        feature = "stack"
+    )),
     allow(dead_code, reason = "no door that is opened here needs it")
 )]
 pub(crate) fn fault<E>(error: SdkError<E, HttpResponse>) -> Fault

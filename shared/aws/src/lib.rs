@@ -2,6 +2,7 @@
 //!
 //! [`Cloud`] holds region, credentials, endpoints and time-outs; every door is opened by it.
 //!
+//! - `items`: [`meta::ItemStore`] on a DynamoDB table. `queue`: [`meta::Queue`] on an SQS queue.
 //! - `invoke`: [`doors::QueryRunner`] by Lambda. `mail`: [`doors::Mailer`] by SES. `seal`: [`doors::Sealer`] by KMS.
 //! - `stack`, `secrets`, `operate`: what the operator's command line reads of a deployed stack.
 
@@ -10,10 +11,14 @@ mod endpoints;
 mod fault;
 #[cfg(feature = "invoke")]
 mod invoke;
+#[cfg(feature = "items")]
+pub mod items;
 #[cfg(feature = "mail")]
 mod mail;
 #[cfg(feature = "operate")]
 pub mod operate;
+#[cfg(feature = "queue")]
+mod queue;
 #[cfg(feature = "seal")]
 mod seal;
 #[cfg(feature = "secrets")]

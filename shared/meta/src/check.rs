@@ -7,10 +7,15 @@ use std::collections::HashSet;
 use model::Micros;
 use serde_json::Value;
 
-use crate::{Attributes, Condition, ITEM_BYTES_MAX, Item, ItemKey, Operation, StoreError, TRANSACTION_ITEMS_MAX};
+use crate::{
+    Attributes, Condition, ITEM_BYTES_MAX, Item, ItemKey, Operation, SortRange, StoreError, TRANSACTION_BYTES_MAX,
+    TRANSACTION_ITEMS_MAX,
+};
 
 /// Most bytes of a partition key, and of a sort key.
 pub const KEY_BYTES_MAX: usize = 1_024;
+/// Most bytes of an attribute's name, so that conditions can name it.
+pub const NAME_BYTES_MAX: usize = 255;
 
 impl Condition {
     /// True if it holds of what stands at the key. An expired item does not stand there: see [`unexpired`].
@@ -43,7 +48,7 @@ pub fn unexpired(expires_at: Option<Micros>, now: Micros) -> bool {
     expires_at.is_none_or(|at| at > now)
 }
 
-/// Refuses a transaction of no or too many operations, or of two on one key.
+/// Refuses a transaction of no or too many operations, of two on one key, or of too many bytes in all.
 pub fn check_transaction(operations: &[Operation]) -> Result<(), StoreError> {
     if !(1..=TRANSACTION_ITEMS_MAX).contains(&operations.len()) {
         return Err(StoreError::Invalid(format!(
@@ -52,29 +57,80 @@ pub fn check_transaction(operations: &[Operation]) -> Result<(), StoreError> {
         )));
     }
     let mut keys = HashSet::with_capacity(operations.len());
-    match operations.iter().find(|operation| !keys.insert(operation.key())) {
-        Some(twice) => Err(StoreError::Invalid(format!("a transaction with two operations on {}", name(twice.key())))),
-        None => Ok(()),
+    if let Some(twice) = operations.iter().find(|operation| !keys.insert(operation.key())) {
+        return Err(StoreError::Invalid(format!("a transaction with two operations on {}", name(twice.key()))));
     }
+    let bytes: usize = operations.iter().map(put_bytes).sum();
+    if bytes > TRANSACTION_BYTES_MAX {
+        return Err(StoreError::Invalid(format!(
+            "a transaction of {bytes} bytes; at most {TRANSACTION_BYTES_MAX} are possible"
+        )));
+    }
+    Ok(())
+}
+
+/// What an operation adds to its transaction, counted as [`encode`] counts.
+fn put_bytes(operation: &Operation) -> usize {
+    let Operation::Put { key, attributes, .. } = operation else { return 0 };
+    let mut text = Counted(0);
+    // One that does not serialise is refused when it is encoded.
+    let _ = serde_json::to_writer(&mut text, attributes);
+    key.partition.len() + key.sort.len() + text.0
+}
+
+/// Counts what is written, and keeps nothing of it.
+struct Counted(usize);
+
+impl std::io::Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Refuses a query of no items, of a partition that cannot be, or to an end that no key can reach.
+pub fn check_query(partition: &str, range: &SortRange, limit: usize) -> Result<(), StoreError> {
+    if limit == 0 {
+        return Err(StoreError::Invalid("a query with a limit of 0".into()));
+    }
+    check_part(partition, 1, || format!("partition {}", cut(partition)))?;
+    let ends: &[&String] = match range {
+        SortRange::All => &[],
+        SortRange::Prefix(prefix) => &[prefix],
+        SortRange::Between(first, last) => &[first, last],
+    };
+    ends.iter().try_for_each(|end| check_part(end, 0, || format!("the end {} of a range", cut(end))))
 }
 
 /// Refuses keys that are empty or too long.
 pub fn check_key(key: &ItemKey) -> Result<(), StoreError> {
-    for part in [&key.partition, &key.sort] {
-        if !(1..=KEY_BYTES_MAX).contains(&part.len()) {
-            return Err(StoreError::Invalid(format!(
-                "key {} has a part of {} bytes; 1 to {KEY_BYTES_MAX} are possible",
-                name(key),
-                part.len()
-            )));
-        }
+    [&key.partition, &key.sort]
+        .iter()
+        .try_for_each(|part| check_part(part, 1, || format!("a part of key {}", name(key))))
+}
+
+fn check_part(part: &str, bytes_min: usize, what: impl FnOnce() -> String) -> Result<(), StoreError> {
+    if (bytes_min..=KEY_BYTES_MAX).contains(&part.len()) {
+        return Ok(());
     }
-    Ok(())
+    let bytes = part.len();
+    Err(StoreError::Invalid(format!("{} has {bytes} bytes; {bytes_min} to {KEY_BYTES_MAX} are possible", what())))
 }
 
 /// The attributes of an item as JSON text; refuses what is too big or holds a number beyond i64.
 pub fn encode(key: &ItemKey, attributes: &Attributes) -> Result<String, StoreError> {
     check_key(key)?;
+    if let Some(bad) = attributes.keys().find(|name| !(1..=NAME_BYTES_MAX).contains(&name.len())) {
+        return Err(StoreError::Invalid(format!(
+            "an attribute of {} has a name of {} bytes; 1 to {NAME_BYTES_MAX} are possible",
+            name(key),
+            bad.len()
+        )));
+    }
     if let Some((bad, _)) = attributes.iter().find(|(_, value)| !numbers_fit(value)) {
         return Err(StoreError::Invalid(format!("attribute `{bad}` of {} holds a number beyond i64", name(key))));
     }
@@ -107,8 +163,11 @@ fn numbers_fit(value: &Value) -> bool {
 
 /// Both parts of a key, cut so that an error stays readable.
 fn name(key: &ItemKey) -> String {
-    let cut = |text: &str| text.chars().take(200).collect::<String>();
     format!("{} / {}", cut(&key.partition), cut(&key.sort))
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(200).collect()
 }
 
 #[cfg(test)]
@@ -163,6 +222,26 @@ mod tests {
         assert!(check_transaction(&of(TRANSACTION_ITEMS_MAX + 1)).is_err());
         assert!(check_transaction(&of(0)).is_err());
         assert!(check_transaction(&[Operation::check(key("a")), Operation::delete(key("a"))]).is_err());
+
+        let of_bytes = |bytes: usize| {
+            let (whole, rest) = (bytes / ITEM_BYTES_MAX, bytes % ITEM_BYTES_MAX);
+            let sizes =
+                std::iter::repeat_n(ITEM_BYTES_MAX, whole - 1).chain([ITEM_BYTES_MAX / 2, ITEM_BYTES_MAX / 2 + rest]);
+            let puts = sizes.enumerate().map(|(n, bytes)| Operation::put(key(&n.to_string()), sized(bytes)));
+            puts.collect::<Vec<_>>()
+        };
+        assert!(check_transaction(&of_bytes(TRANSACTION_BYTES_MAX)).is_ok());
+        assert!(check_transaction(&of_bytes(TRANSACTION_BYTES_MAX + 1)).is_err());
+
+        let named = |bytes: usize| Attributes::from_iter([("n".repeat(bytes), json!(1))]);
+        assert!(encode(&key("s"), &named(1)).is_ok() && encode(&key("s"), &named(NAME_BYTES_MAX)).is_ok());
+        assert!(encode(&key("s"), &named(0)).is_err() && encode(&key("s"), &named(NAME_BYTES_MAX + 1)).is_err());
+
+        let range = |last: usize| SortRange::Between(String::new(), "x".repeat(last));
+        assert!(check_query("p", &range(KEY_BYTES_MAX), 1).is_ok());
+        assert!(check_query("p", &range(KEY_BYTES_MAX + 1), 1).is_err());
+        assert!(check_query("p", &SortRange::All, 0).is_err());
+        assert!(check_query("", &SortRange::All, 1).is_err());
     }
 
     #[test]

@@ -21,5 +21,5 @@ pub use ledger::Ledger;
 pub use queue::{Message, Queue, QueueError, Trigger};
 pub use store::{
     Attributes, Condition, ITEM_BYTES_MAX, Item, ItemKey, ItemStore, Operation, Page, SortRange, StoreError,
-    TRANSACTION_ITEMS_MAX, query_all,
+    TRANSACTION_BYTES_MAX, TRANSACTION_ITEMS_MAX, query_all,
 };

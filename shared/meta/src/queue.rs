@@ -46,7 +46,7 @@ pub struct QueueError {
 pub trait Queue: Send + Sync + 'static {
     async fn send(&self, bodies: &[String]) -> Result<(), QueueError>;
 
-    /// At most `max` visible messages, hidden from others for `visibility`. Empty at once if there are none.
+    /// At most `max` visible messages, hidden from others for `visibility`. Empty within a second or two if there are none.
     async fn receive(&self, max: usize, visibility: Duration) -> Result<Vec<Message>, QueueError>;
 
     /// Removes a message for good; a stale receipt is no error.

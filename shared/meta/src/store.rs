@@ -8,7 +8,7 @@ use model::Micros;
 use model::safeguard::{Safeguard, holds};
 use serde_json::{Map, Value};
 
-/// Attributes of an item: a JSON object. Numbers are integers within i64, or doubles.
+/// Attributes of an item: a JSON object. Names are 1 to 255 bytes; numbers are integers within i64, or doubles.
 pub type Attributes = Map<String, Value>;
 
 /// Partition key and sort key, each 1 to 1,024 bytes of UTF-8. Sort keys order by their bytes.
@@ -125,6 +125,8 @@ pub struct Page {
 pub const TRANSACTION_ITEMS_MAX: usize = 100;
 /// Most bytes of an item, keys and attributes as JSON text, as DynamoDB limits it (with room for its own encoding).
 pub const ITEM_BYTES_MAX: usize = 380 * 1024;
+/// Most bytes of all items that a transaction puts, as DynamoDB limits it (4 MB).
+pub const TRANSACTION_BYTES_MAX: usize = 10 * ITEM_BYTES_MAX;
 
 /// Why a call on the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use clock::Clock;
-use meta::check::{check_key, check_transaction, decode, encode, unexpired};
+use meta::check::{check_key, check_query, check_transaction, decode, encode, unexpired};
 use meta::{Item, ItemKey, ItemStore, Operation, Page, SortRange, StoreError};
 
 /// See the module. Every call is one step under a lock, so calls take effect one after the other.
@@ -97,9 +97,7 @@ impl ItemStore for MemoryItems {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        if limit == 0 {
-            return Err(StoreError::Invalid("a query with a limit of 0".into()));
-        }
+        check_query(partition, range, limit)?;
         let (now, items) = (self.clock.now(), self.items());
         let from = Bound::Excluded(ItemKey::new(partition, after.unwrap_or_default()));
         let within = |item: &&Item| match range {

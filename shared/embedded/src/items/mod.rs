@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use clock::Clock;
-use meta::check::{check_key, check_transaction};
+use meta::check::{check_key, check_query, check_transaction};
 use meta::{Item, ItemKey, ItemStore, Operation, Page, SortRange, StoreError};
 
 use self::reader::Readers;
@@ -64,9 +64,7 @@ impl ItemStore for SqliteItems {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        if limit == 0 {
-            return Err(StoreError::Invalid("a query with a limit of 0".into()));
-        }
+        check_query(partition, range, limit)?;
         let (partition, range, after) = (partition.to_owned(), range.clone(), after.map(str::to_owned));
         self.readers
             .read(move |connection, now| table::query(connection, &partition, &range, after.as_deref(), limit, now))

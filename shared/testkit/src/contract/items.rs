@@ -9,7 +9,7 @@ use clock::{Clock, ManualClock};
 use futures::future::BoxFuture;
 use meta::{
     Attributes, Condition, ITEM_BYTES_MAX, Item, ItemKey, ItemStore, Operation, SortRange, StoreError,
-    TRANSACTION_ITEMS_MAX, query_all,
+    TRANSACTION_BYTES_MAX, TRANSACTION_ITEMS_MAX, query_all,
 };
 use serde_json::{Value, json};
 
@@ -29,6 +29,7 @@ pub const CASES: &[(&str, Case)] = &[
     ("attributes_come_back_as_they_were_put", |w| Box::pin(round_trip(w))),
     ("each_condition_decides_puts_deletes_and_checks", |w| Box::pin(conditions(w))),
     ("an_expired_item_is_absent_everywhere", |w| Box::pin(expiry(w))),
+    ("an_expired_item_is_nothing_to_writes_and_transactions", |w| Box::pin(expired_under_writes(w))),
     ("a_transaction_happens_whole_or_not_at_all", |w| Box::pin(transactions(w))),
     ("limits_of_items_keys_and_transactions", |w| Box::pin(limits(w))),
     ("ranges_order_by_bytes_and_stay_in_their_partition", |w| Box::pin(ranges(w))),
@@ -37,6 +38,7 @@ pub const CASES: &[(&str, Case)] = &[
     ("one_of_many_creators_wins", |w| Box::pin(together::one_winner(w))),
     ("of_rival_transactions_one_wins_whole", |w| Box::pin(together::rivals(w))),
     ("counting_by_version_loses_nothing", |w| Box::pin(together::counting(w))),
+    ("every_put_counts_one_version", |w| Box::pin(together::versions(w))),
     ("transfers_between_items_keep_the_sum", |w| Box::pin(together::transfers(w))),
     ("every_read_sees_what_was_answered_before_it", |w| Box::pin(together::strong_reads(w))),
     ("pages_under_writers_hold_what_stood_throughout", |w| Box::pin(together::pages_under_writers(w))),
@@ -97,7 +99,10 @@ async fn round_trip(w: World) {
     let values = json!({
         "null": null, "yes": true, "text": "ü \u{1F980} \"quoted\" \n", "empty": "",
         "least": i64::MIN, "greatest": i64::MAX, "zero": 0, "half": 0.5, "tiny": 1.25e-7, "big": -1.5e12,
-        "list": [1, "two", [3.5, null], {}], "nested": {"a": {"b": [true]}}, "": "a name may be empty",
+        "two": 2, "double": 2.0, "sum": 0.1 + 0.2, "third": 1.0 / 3.0, "closest": 5e-324, "farthest": f64::MAX,
+        "list": [1, "two", [3.5, null], {}], "nested": {"a": {"b": [true]}, "": 1},
+        // Words and signs of DynamoDB's expressions.
+        "size": 1, "ttl": 2, "a.b": 3, "#c": 4, ":d": 5, "v": 6, "pk": "p", "x": 7,
     });
     w.write(w.put("ü/ #%", values.clone())).await;
     let item = w.get("ü/ #%").await.expect("there");
@@ -119,7 +124,26 @@ async fn conditions(w: World) {
         (Condition::Below("n", 8), false, true),
         (Condition::Below("n", 7), false, false),
         (Condition::Below("s", 8), false, false),
+        (Condition::Below("d", 9), false, false),
+        (Condition::Below("none", 9), false, false),
+        (Condition::Below("least", i64::MIN + 1), false, true),
+        (Condition::Below("least", i64::MIN), false, false),
+        (Condition::Equals("n", json!(7.0)), false, false),
+        (Condition::Equals("n", json!("7")), false, false),
+        (Condition::Equals("d", json!(8.0)), false, true),
+        (Condition::Equals("d", json!(8)), false, false),
+        (Condition::Equals("yes", json!(true)), false, true),
+        (Condition::Equals("yes", json!(false)), false, false),
+        (Condition::Equals("null", Value::Null), false, true),
+        (Condition::Equals("list", json!([1, {"b": 1, "a": 2}])), false, true),
+        (Condition::Equals("list", json!([{"a": 2, "b": 1}, 1])), false, false),
+        (Condition::Equals("ttl", json!("x")), false, true),
+        (Condition::Equals("a.b", json!(1)), false, true),
     ];
+    let stood = json!({
+        "s": "x", "n": 7, "d": 8.0, "yes": true, "null": null, "list": [1, {"a": 2, "b": 1}], "least": i64::MIN,
+        "ttl": "x", "a.b": 1,
+    });
     for (place, (condition, of_nothing, of_item)) in cases.into_iter().enumerate() {
         for (stands, holds) in [(false, of_nothing), (true, of_item)] {
             let act = |n: usize| {
@@ -135,7 +159,7 @@ async fn conditions(w: World) {
                 let sort = operation.key().sort.clone();
                 if stands {
                     w.write(w.put(&sort, json!({}))).await;
-                    w.write(w.put(&sort, json!({"s": "x", "n": 7}))).await;
+                    w.write(w.put(&sort, stood.clone())).await;
                 }
                 let before = w.get(&sort).await;
                 let result = if n == 2 {
@@ -163,6 +187,10 @@ async fn conditions(w: World) {
     w.write(w.put("all", json!({"n": 2}))).await;
     let put = both.into_iter().fold(w.put("all", json!({})), Operation::when);
     assert_eq!(failed_at(w.store.write(put).await), [0], "all of a list must hold");
+    let never = w.put("all", json!({})).when(Condition::Present).when(Condition::Absent);
+    assert_eq!(failed_at(w.store.write(never).await), [0], "and no item is both");
+    let check = Operation::check(w.key("all"));
+    w.store.transact(vec![check]).await.expect("a check of nothing holds");
 }
 
 async fn expiry(w: World) {
@@ -187,6 +215,37 @@ async fn expiry(w: World) {
     assert_eq!(w.write(again).await, 1, "what replaces an expired item is new");
     w.clock.advance(Duration::from_secs(1_000));
     assert_eq!(w.get("a").await.expect("it has no expiry any more").expires_at, None);
+}
+
+/// Whatever is done to an expired item that still lies in the store is done to nothing.
+async fn expired_under_writes(w: World) {
+    let at = w.clock.now() + 1_000_000;
+    for sort in ["put", "together", "beside", "deleted", "kept"] {
+        for n in 0..3 {
+            w.write(w.put(sort, json!({"n": n})).expiring(at)).await;
+        }
+    }
+    w.clock.set(at);
+    assert_eq!(w.write(w.put("put", json!({"n": 9}))).await, 1, "a put without conditions makes a new item");
+    assert_eq!(w.write(w.put("put", json!({"n": 9}))).await, 2);
+    let refused = Operation::check(w.key("none")).when(Condition::Present);
+    let put = || w.put("beside", json!({"n": 9}));
+    assert_eq!(failed_at(w.store.transact(vec![put(), refused]).await), [1], "only what failed is named");
+    assert_eq!(w.get("beside").await, None);
+    let absent = Operation::check(w.key("kept")).when(Condition::Absent);
+    let present = Operation::delete(w.key("put")).when(Condition::Present);
+    w.store.transact(vec![w.put("together", json!({})), put(), absent, present]).await.expect("all hold");
+    assert_eq!(w.get("together").await.expect("there").version, 1);
+    assert_eq!(w.get("beside").await.map(|item| (item.version, item.expires_at)), Some((1, None)));
+    assert_eq!(w.write(Operation::delete(w.key("deleted"))).await, 0);
+    let again = Operation::delete(w.key("kept")).when(Condition::Present);
+    assert_eq!(failed_at(w.store.write(again).await), [0]);
+    assert_eq!(w.sorts(SortRange::All).await, ["beside", "together"]);
+    w.clock.set(at - 1);
+    for sort in ["put", "together", "beside", "deleted"] {
+        let left = w.get(sort).await.map(|item| item.attributes);
+        assert_ne!(left, Some(object(json!({"n": 2}))), "{sort}: it was replaced, not only hidden");
+    }
 }
 
 async fn transactions(w: World) {
@@ -235,6 +294,23 @@ async fn limits(w: World) {
     assert!(w.get(&longest).await.is_some());
     assert_invalid(w.store.write(w.put("n", json!({"n": i64::MAX as u64 + 1}))).await);
     assert_invalid(w.store.query(&key.partition, &SortRange::All, None, 0).await);
+    assert_invalid(w.store.query("", &SortRange::All, None, 1).await);
+    assert_invalid(w.store.query(&key.partition, &SortRange::Prefix(format!("{longest}x")), None, 1).await);
+    assert_eq!(w.sorts(SortRange::Prefix(longest.clone())).await, [longest.as_str()]);
+
+    let named = |bytes: usize| Operation::put(w.key("named"), Attributes::from_iter([("n".repeat(bytes), json!(1))]));
+    assert_invalid(w.store.write(named(0)).await);
+    assert_invalid(w.store.write(named(meta::check::NAME_BYTES_MAX + 1)).await);
+    w.write(named(meta::check::NAME_BYTES_MAX)).await;
+
+    let key = w.key("much-0");
+    let room = ITEM_BYTES_MAX - key.partition.len() - key.sort.len() - r#"{"a":""}"#.len();
+    let much =
+        |n: usize| (0..n).map(|i| w.put(&format!("much-{i}"), json!({"a": "x".repeat(room)}))).collect::<Vec<_>>();
+    let most = TRANSACTION_BYTES_MAX / ITEM_BYTES_MAX;
+    w.store.transact(much(most)).await.expect("the most bytes that are possible");
+    let more = much(most).into_iter().chain([w.put("n", json!({}))]).collect();
+    assert_invalid(w.store.transact(more).await);
 }
 
 async fn ranges(w: World) {
@@ -301,11 +377,29 @@ async fn pages(w: World) {
             assert_eq!(found, expected, "{range:?} by {limit}");
         }
     }
-    let page = w.store.query(&partition, &SortRange::All, None, 3).await.expect("query");
-    let next = page.next.expect("there is more");
-    w.write(Operation::delete(w.key(&page.items[2].key.sort))).await;
-    let page = w.store.query(&partition, &SortRange::All, Some(&next), 1).await.expect("query");
-    assert_eq!(page.items[0].key.sort, "x#04", "a page goes on although its last item was deleted");
+    // Cursors come from outside.
+    let next_after = async |after: String| {
+        let page = w.store.query(&partition, &SortRange::All, Some(&after), 5).await.expect("query");
+        page.items.into_iter().next().expect("not all five have expired").key.sort
+    };
+    assert_eq!(next_after(String::new()).await, "w");
+    assert_eq!(next_after("x#01-none".to_owned()).await, "x#02");
+    assert_eq!(next_after(format!("x#01{}", "x".repeat(2_000))).await, "x#02");
+
+    // A page may hold fewer than asked for: some stores count before they leave out what has expired.
+    let page = w.store.query(&partition, &SortRange::All, None, 4).await.expect("query");
+    let (next, last) = (page.next.expect("there is more"), page.items.last().expect("not all have expired"));
+    w.write(Operation::delete(last.key.clone())).await;
+    let mut after = Some(next);
+    let found = loop {
+        let page = w.store.query(&partition, &SortRange::All, after.as_deref(), 1).await.expect("query");
+        if let Some(item) = page.items.into_iter().next() {
+            break item;
+        }
+        after = Some(page.next.expect("there is more"));
+    };
+    let following = expected.iter().find(|sort| **sort > last.key.sort).expect("there is one");
+    assert_eq!(found.key.sort, *following, "a page goes on although its last item was deleted");
 }
 
 async fn big_pages(w: World) {

@@ -48,6 +48,34 @@ pub(super) async fn counting(w: World) {
     assert_eq!(w.get("count").await.expect("there").attributes["n"], json!(80));
 }
 
+/// Whoever puts, and however, the version tells how often.
+pub(super) async fn versions(w: World) {
+    const WRITERS: u64 = 8;
+    const PUTS: u64 = 10;
+    let writers = (0..WRITERS).map(|writer| {
+        let w = w.clone();
+        tokio::spawn(async move {
+            let mut seen = Vec::new();
+            for turn in 0..PUTS {
+                let put = w.put("counted", json!({"by": writer}));
+                if (writer + turn) % 2 == 0 {
+                    seen.push(w.write(put).await);
+                } else {
+                    w.store.transact(vec![put, w.put(&format!("{writer}"), json!({}))]).await.expect("transact");
+                }
+            }
+            seen
+        })
+    });
+    let mut seen: Vec<u64> = Vec::new();
+    for writer in join_all(writers).await {
+        seen.extend(writer.expect("no panic"));
+    }
+    seen.sort_unstable();
+    assert!(seen.is_sorted_by(|a, b| a < b), "no version was given twice: {seen:?}");
+    assert_eq!(w.get("counted").await.expect("there").version, WRITERS * PUTS);
+}
+
 pub(super) async fn transfers(w: World) {
     const ACCOUNTS: i64 = 4;
     for n in 0..ACCOUNTS {
