@@ -129,3 +129,23 @@ async fn delta_log_on_disk() {
     let disk = |folder: &TempDir| Arc::new(DurableDisk::open(folder.path(), &SystemClock).expect("opened"));
     logs_keep_their_contract(|folder| logs::delta(disk(folder))).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_on_s3() {
+    let emulators = Emulators::shared();
+    let (cloud, bucket) = (emulators.cloud(), emulators.bucket().await);
+    let root = format!("s3://{bucket}/a/root").parse().expect("a root");
+    objects_keep_their_contract(|_| cloud.root_store(&root).expect("a store")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn delta_log_on_s3() {
+    let emulators = Emulators::shared();
+    let (cloud, bucket) = (emulators.cloud(), emulators.bucket().await);
+    logs_keep_their_contract(|folder| {
+        // Each case has a place of its own, as it has a folder.
+        let name = folder.path().file_name().expect("a name").to_string_lossy().replace('.', "");
+        logs::delta(cloud.root_store(&format!("s3://{bucket}/{name}").parse().expect("a root")).expect("a store"))
+    })
+    .await;
+}

@@ -4,8 +4,11 @@
 //!
 //! - `items`: [`meta::ItemStore`] on a DynamoDB table. `queue`: [`meta::Queue`] on an SQS queue.
 //! - `invoke`: [`doors::QueryRunner`] by Lambda. `mail`: [`doors::Mailer`] by SES. `seal`: [`doors::Sealer`] by KMS.
+//! - `objects`: an installation's root on S3, and buckets that projects' owners bring. `bucket`: a look into one of those.
 //! - `stack`, `secrets`, `operate`: what the operator's command line reads of a deployed stack.
 
+#[cfg(feature = "bucket")]
+mod bucket;
 mod cloud;
 mod endpoints;
 mod fault;
@@ -15,6 +18,8 @@ mod invoke;
 pub mod items;
 #[cfg(feature = "mail")]
 mod mail;
+#[cfg(feature = "objects")]
+mod objects;
 #[cfg(feature = "operate")]
 pub mod operate;
 #[cfg(feature = "queue")]
@@ -26,6 +31,10 @@ mod secrets;
 #[cfg(feature = "stack")]
 mod stack;
 
+#[cfg(feature = "objects")]
+pub use self::objects::{InvalidS3Root, S3Buckets, S3Root, S3StoreError, SESSION_DURATION};
+#[cfg(feature = "bucket")]
+pub use bucket::S3BucketCheck;
 pub use cloud::{Cloud, CloudError};
 pub use endpoints::{Endpoints, Service};
 pub use fault::{Fault, FaultKind};

@@ -11,6 +11,7 @@ mod scope;
 mod segment;
 mod settings;
 mod signal;
+pub mod storage;
 mod table;
 mod time;
 
@@ -22,5 +23,6 @@ pub use scope::{InvalidScope, Scope, Scopes};
 pub use segment::{Segment, SegmentId};
 pub use settings::ProjectSettings;
 pub use signal::Signal;
+pub use storage::Storage;
 pub use table::{TableId, TableName, UnknownTable};
 pub use time::{MICROS_PER_DAY, MICROS_PER_HOUR, Micros, TimeRange, day_of, hour_path, rfc3339};

@@ -1,21 +1,27 @@
 //! Where projects keep their objects.
 
+use std::fmt;
 use std::sync::Arc;
 
-use model::{ProjectId, TableName};
+use meta::projects::Projects;
+use model::{ProjectId, TableId, TableName};
 use object_store::ObjectStore;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use url::Url;
 
 use crate::Links;
+use crate::bucket::{OpenBucket, RootError};
+use crate::buckets::Buckets;
+use crate::store::{ProjectSigner, ProjectStore};
 
-/// Opens the root of any project: one base store, a folder per project.
-#[derive(Clone, Debug)]
+/// Opens the root of any project: a folder per project in one base store, or in the bucket that its owner brings.
+#[derive(Clone)]
 pub struct Roots {
     base: Arc<dyn ObjectStore>,
     url: Url,
     links: Option<Links>,
+    buckets: Option<Buckets>,
 }
 
 /// The root of one project. Nothing outside it can be named through it.
@@ -23,19 +29,25 @@ pub struct Roots {
 pub struct ProjectRoot {
     /// Paths are relative to the project's root.
     pub store: Arc<dyn ObjectStore>,
-    /// The root as other engines open it, with a trailing slash.
+    /// A name for the root, with a trailing slash. Where it really lies says [`Roots::uri`].
     pub url: Url,
     /// None: this store makes no links.
     pub links: Option<Links>,
 }
 
 impl Roots {
-    /// `url` is what other engines open `base` by: `file:///...` or `s3://bucket/prefix`.
+    /// All projects in `base`; `url` is what other engines open it by: `file:///...` or `s3://bucket/prefix`.
     pub fn new(base: Arc<dyn ObjectStore>, mut url: Url) -> Self {
         if !url.path().ends_with('/') {
             url.set_path(&format!("{}/", url.path()));
         }
-        Self { base, url, links: None }
+        Self { base, url, links: None, buckets: None }
+    }
+
+    /// Those projects that were made so have their root in a bucket of their owner's, entered through `door`.
+    #[must_use]
+    pub fn with_buckets(self, projects: Arc<Projects>, door: Arc<dyn OpenBucket>) -> Self {
+        Self { buckets: Some(Buckets::new(projects, door)), ..self }
     }
 
     /// The same roots, to whose objects links can be made; `links` begin where `base` does.
@@ -44,27 +56,65 @@ impl Roots {
         Self { links: Some(links), ..self }
     }
 
+    /// Never fails: where the root lies is found out with each call on its store, which says what is wrong.
     pub fn open(&self, project: &ProjectId) -> ProjectRoot {
-        let store = PrefixStore::new(Arc::clone(&self.base), Path::from(project.as_str()));
-        let mut url = self.url.clone();
-        url.set_path(&format!("{}{project}/", self.url.path()));
-        let links = self.links.as_ref().map(|links| links.below(project.as_str()));
+        let own: Arc<dyn ObjectStore> =
+            Arc::new(PrefixStore::new(Arc::clone(&self.base), Path::from(project.as_str())));
+        let own_links = self.links.as_ref().map(|links| links.below(project.as_str()));
+        let url = self.own_url(project);
+        let Some(buckets) = &self.buckets else { return ProjectRoot { store: own, url, links: own_links } };
+        let links = own_links.map(|own| {
+            let signer = ProjectSigner { project: project.clone(), own, buckets: buckets.clone() };
+            Links::new(Arc::new(signer), Path::default())
+        });
+        let store = ProjectStore { project: project.clone(), own, buckets: buckets.clone() };
         ProjectRoot { store: Arc::new(store), url, links }
     }
 
-    /// The store that all roots lie in.
+    /// The project's root as other engines open it, with a trailing slash.
+    pub async fn uri(&self, project: &ProjectId) -> Result<Url, RootError> {
+        let entrance = match &self.buckets {
+            None => None,
+            Some(buckets) => buckets.entrance(project).await?,
+        };
+        let Some(entrance) = entrance else { return Ok(self.own_url(project)) };
+        Ok(Url::parse(&format!("{entrance}/"))
+            .expect("bucket names, prefixes and project ids need no escapes in a URL"))
+    }
+
+    /// The table's root as other engines open it, with a trailing slash.
+    pub async fn table_uri(&self, table: &TableId) -> Result<Url, RootError> {
+        Ok(below(&self.uri(&table.project).await?, table.table.as_str()))
+    }
+
+    /// The store that all roots of the installation's own lie in.
     pub fn base(&self) -> &Arc<dyn ObjectStore> {
         &self.base
+    }
+
+    fn own_url(&self, project: &ProjectId) -> Url {
+        below(&self.url, project.as_str())
     }
 }
 
 impl ProjectRoot {
-    /// The table's root as other engines open it, with a trailing slash.
+    /// A name for the table's root, with a trailing slash.
     pub fn table_url(&self, table: TableName) -> Url {
-        let mut url = self.url.clone();
-        url.set_path(&format!("{}{table}/", self.url.path()));
-        url
+        below(&self.url, table.as_str())
     }
+}
+
+impl fmt::Debug for Roots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Roots").field("url", &self.url.as_str()).field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+/// A folder below a URL that ends with a slash.
+fn below(url: &Url, folder: &str) -> Url {
+    let mut url = url.clone();
+    url.set_path(&format!("{}{folder}/", url.path()));
+    url
 }
 
 #[cfg(test)]
@@ -79,9 +129,12 @@ mod tests {
         let base = Arc::new(InMemory::new());
         let url = Url::parse("s3://bucket/prefix").expect("a url");
         let roots = Roots::new(base.clone(), url);
-        let root = roots.open(&ProjectId::parse("shop").expect("an id"));
+        let shop = ProjectId::parse("shop").expect("an id");
+        let root = roots.open(&shop);
         root.store.put(&Path::from("a/b"), "x".into()).await.expect("put");
         assert!(base.get(&Path::from("shop/a/b")).await.is_ok());
         assert_eq!(root.table_url(TableName::Metrics).as_str(), "s3://bucket/prefix/shop/otel_metrics/");
+        let table = TableId::new(shop, TableName::Metrics);
+        assert_eq!(roots.table_uri(&table).await.expect("known"), root.table_url(TableName::Metrics));
     }
 }

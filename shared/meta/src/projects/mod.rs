@@ -2,20 +2,27 @@
 //!
 //! | partition | sort key | item |
 //! |---|---|---|
-//! | `projects` | `<project id>` | `{v: 1, name, created_at, settings: {...}}`, see [`model::ProjectSettings`] |
+//! | `projects` | `<project id>` | `{v: 1, name, created_at, settings: {...}, storage?: {...}}`, see [`model::ProjectSettings`] and [`model::Storage`] |
 //!
 //! An item is never deleted, and creating one needs the place to be empty: so no id is used twice.
+
+mod storage;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use clock::Clock;
-use model::{Micros, ProjectId, ProjectSettings};
+use model::storage::{ExternalId, OwnersBucket};
+use model::{Micros, ProjectId, ProjectSettings, Storage};
 use serde::{Deserialize, Serialize};
 
 use crate::cache::Cache;
 use crate::items::{attributes, parse};
 use crate::{Condition, Item, ItemKey, ItemStore, Operation, SortRange, StoreError};
+
+pub use storage::{CONNECTED_AGE_MAX, WAITING_AGE_MAX};
+
+use storage::Storages;
 
 /// A change of the settings is seen by every process within this.
 pub const SETTINGS_AGE_MAX: Duration = Duration::from_secs(20);
@@ -33,6 +40,8 @@ pub struct Project {
     pub name: String,
     pub created_at: Micros,
     pub settings: ProjectSettings,
+    /// Chosen when it was made, for good.
+    pub storage: Storage,
 }
 
 /// At most as many as asked for, by id.
@@ -51,6 +60,12 @@ pub enum ProjectError {
     Missing(ProjectId),
     #[error("project `{0}` was changed by others again and again; nothing was changed")]
     Contended(ProjectId),
+    #[error(
+        "project `{0}` keeps its data in this installation's own storage; that was chosen when it was created, for good"
+    )]
+    NoBucket(ProjectId),
+    #[error("project `{project}` has its data in bucket `{bucket}` below `{prefix}/`; bucket and prefix stay for good")]
+    OtherBucket { project: ProjectId, bucket: String, prefix: String },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -62,6 +77,8 @@ struct Stored {
     created_at: Micros,
     #[serde(default)]
     settings: ProjectSettings,
+    #[serde(default, skip_serializing_if = "is_own")]
+    storage: Storage,
 }
 
 /// The acts on projects.
@@ -69,20 +86,37 @@ pub struct Projects {
     store: Arc<dyn ItemStore>,
     clock: Arc<dyn Clock>,
     settings: Cache<ProjectId, Arc<ProjectSettings>>,
+    storages: Storages,
 }
 
 impl Projects {
     pub fn new(store: Arc<dyn ItemStore>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, settings: Cache::new(SETTINGS_AGE_MAX, SETTINGS_KEPT_MAX) }
+        let settings = Cache::new(SETTINGS_AGE_MAX, SETTINGS_KEPT_MAX);
+        Self { store, clock, settings, storages: Storages::default() }
     }
 
-    /// With default settings; on condition that the id was never used.
+    /// With default settings, and its data below the installation's own root; on condition that the id was never used.
     pub async fn create(&self, id: &ProjectId, name: &str) -> Result<Project, ProjectError> {
+        self.create_in(id, name, Storage::Own).await
+    }
+
+    /// The same, with its data in a bucket of its owner's, to be connected later.
+    pub async fn create_for_bucket(
+        &self,
+        id: &ProjectId,
+        name: &str,
+        external_id: ExternalId,
+    ) -> Result<Project, ProjectError> {
+        self.create_in(id, name, Storage::Bucket(OwnersBucket { external_id, connected: None })).await
+    }
+
+    async fn create_in(&self, id: &ProjectId, name: &str, storage: Storage) -> Result<Project, ProjectError> {
         let project = Project {
             id: id.clone(),
             name: name.to_owned(),
             created_at: self.clock.now(),
             settings: ProjectSettings::default(),
+            storage,
         };
         match self.store.write(put(&project).when(Condition::Absent)).await {
             Ok(_) => Ok(project),
@@ -121,7 +155,7 @@ impl Projects {
             let stood = read(&item)?;
             let mut project = stood.clone();
             change(&mut project);
-            let project = Project { id: stood.id, created_at: stood.created_at, ..project };
+            let project = Project { id: stood.id, created_at: stood.created_at, storage: stood.storage, ..project };
             match self.store.write(put(&project).when(Condition::Version(item.version))).await {
                 Ok(_) => {
                     self.settings.forget(id);
@@ -159,12 +193,17 @@ fn put(project: &Project) -> Operation {
         name: project.name.clone(),
         created_at: project.created_at,
         settings: project.settings.clone(),
+        storage: project.storage.clone(),
     };
     Operation::put(key(&project.id), attributes(&stored))
 }
 
 fn read(item: &Item) -> Result<Project, StoreError> {
     let id = ProjectId::parse(&item.key.sort).map_err(|error| StoreError::Invalid(error.to_string()))?;
-    let Stored { v: _, name, created_at, settings } = parse(item)?;
-    Ok(Project { id, name, created_at, settings })
+    let Stored { v: _, name, created_at, settings, storage } = parse(item)?;
+    Ok(Project { id, name, created_at, settings, storage })
+}
+
+fn is_own(storage: &Storage) -> bool {
+    *storage == Storage::Own
 }

@@ -1,0 +1,109 @@
+//! Where a project's data lies: below the installation's own root, or in a bucket that its owner brings.
+//!
+//! Chosen when the project is made, for good. Every text that ends up in a policy, a URL or a header is checked here
+//! once: a checked one cannot widen a policy (no `*`, `?`, `$`) or leave its folder.
+
+mod place;
+mod role;
+
+use serde::{Deserialize, Serialize};
+
+pub use place::{BucketName, BucketPrefix, InvalidPlace, Region};
+pub use role::{BYO_ROLE_PREFIX, ExternalId, InvalidRole, KmsKeyArn, RoleArn, suggested_role_name};
+
+use crate::{Micros, ProjectId};
+
+/// Stored in the project's item as `{"kind":"own"}` or `{"kind":"bucket","external_id":..,"connected":{..}?}`; absent: own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Storage {
+    /// Below the installation's own root.
+    #[default]
+    Own,
+    /// In a bucket of the project's owner.
+    Bucket(OwnersBucket),
+}
+
+/// A bucket in an account that is not ours, entered by a role that its owner lets us take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnersBucket {
+    /// Drawn when the project is made; the owner's role demands it, so that nobody enters it through another project.
+    pub external_id: ExternalId,
+    /// None: the owner has not said yet where it is; nothing can be stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connected: Option<Connected>,
+}
+
+/// Where the bucket is and how it is entered. Bucket and prefix stay for good, the rest may change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connected {
+    pub bucket: BucketName,
+    pub region: Region,
+    /// The project's objects lie below `<prefix>/<project id>/`.
+    #[serde(default)]
+    pub prefix: BucketPrefix,
+    pub role_arn: RoleArn,
+    /// The key by which the bucket encrypts, if it is one of the owner's in KMS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kms_key_arn: Option<KmsKeyArn>,
+    /// When it passed its preflight last.
+    pub connected_at: Micros,
+}
+
+impl Storage {
+    pub fn bucket(&self) -> Option<&OwnersBucket> {
+        match self {
+            Self::Own => None,
+            Self::Bucket(bucket) => Some(bucket),
+        }
+    }
+}
+
+impl Connected {
+    /// The folder of a project's objects in the bucket, without slashes at its ends.
+    pub fn folder(&self, project: &ProjectId) -> String {
+        match self.prefix.as_str() {
+            "" => project.to_string(),
+            prefix => format!("{prefix}/{project}"),
+        }
+    }
+
+    /// The same objects: whatever was stored there is still found.
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        self.bucket == other.bucket && self.prefix == other.prefix
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_stored_still_reads() {
+        let own: Storage = serde_json::from_str(r#"{"kind":"own"}"#).expect("reads");
+        assert_eq!(own, Storage::Own);
+        let waiting: Storage =
+            serde_json::from_str(r#"{"kind":"bucket","external_id":"plimsoll-0123456789abcdef0123456789abcdef"}"#)
+                .expect("reads");
+        assert!(waiting.bucket().expect("a bucket").connected.is_none());
+        let stored = concat!(
+            r#"{"kind":"bucket","external_id":"plimsoll-0123456789abcdef0123456789abcdef","connected":{"bucket":"acme","#,
+            r#""region":"eu-central-1","prefix":"tele/metry","role_arn":"arn:aws:iam::123456789012:role/plimsoll-byo-shop","#,
+            r#""connected_at":7}}"#
+        );
+        let connected: Storage = serde_json::from_str(stored).expect("reads");
+        assert_eq!(serde_json::to_string(&connected).expect("writes"), stored);
+        let shop = ProjectId::parse("shop").expect("an id");
+        let there = connected.bucket().and_then(|b| b.connected.as_ref()).expect("connected");
+        assert_eq!(there.folder(&shop), "tele/metry/shop");
+    }
+
+    #[test]
+    fn what_was_stored_and_does_not_fit_does_not_read() {
+        let widened = concat!(
+            r#"{"kind":"bucket","external_id":"plimsoll-0123456789abcdef0123456789abcdef","connected":{"bucket":"acme","#,
+            r#""region":"eu-central-1","prefix":"*","role_arn":"arn:aws:iam::123456789012:role/plimsoll-byo-shop","connected_at":7}}"#
+        );
+        assert!(serde_json::from_str::<Storage>(widened).is_err());
+    }
+}

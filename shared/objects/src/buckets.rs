@@ -1,0 +1,124 @@
+//! The owners' buckets that a process has open: one store a project, as long as its role stays the same.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use meta::projects::Projects;
+use model::storage::Storage;
+use model::{ProjectId, storage::OwnersBucket};
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{Error, ObjectStore};
+
+use crate::bucket::{Entrance, OpenBucket, OpenedBucket, RootError};
+
+/// Most buckets kept open; above it all are opened anew, which costs each a call to STS.
+const OPEN_MAX: usize = 10_000;
+
+/// Cheap to clone: clones share what is open.
+#[derive(Clone)]
+pub(crate) struct Buckets {
+    projects: Arc<Projects>,
+    door: Arc<dyn OpenBucket>,
+    open: Arc<Mutex<HashMap<ProjectId, Open>>>,
+}
+
+#[derive(Clone)]
+struct Open {
+    entrance: Entrance,
+    bucket: OpenedBucket,
+    /// The project's folder in it.
+    root: Arc<dyn ObjectStore>,
+}
+
+impl Buckets {
+    pub(crate) fn new(projects: Arc<Projects>, door: Arc<dyn OpenBucket>) -> Self {
+        Self { projects, door, open: Arc::default() }
+    }
+
+    /// How to enter the project's bucket; none: its data lies in the installation's own root.
+    pub(crate) async fn entrance(&self, project: &ProjectId) -> Result<Option<Entrance>, RootError> {
+        let storage = self.projects.storage(project).await;
+        let storage = storage.map_err(|source| RootError::Unknown { project: project.clone(), source })?;
+        match storage.as_ref() {
+            Storage::Own => Ok(None),
+            Storage::Bucket(OwnersBucket { external_id, connected: Some(at) }) => {
+                Ok(Some(Entrance { project: project.clone(), external_id: external_id.clone(), at: at.clone() }))
+            }
+            Storage::Bucket(_) => Err(RootError::NotConnected { project: project.clone() }),
+        }
+    }
+
+    /// The project's folder in its bucket.
+    pub(crate) async fn root(&self, entrance: &Entrance) -> Result<Arc<dyn ObjectStore>, RootError> {
+        Ok(self.enter(entrance).await?.root)
+    }
+
+    /// The whole bucket, for what is no call on a store.
+    pub(crate) async fn bucket(&self, entrance: &Entrance) -> Result<OpenedBucket, RootError> {
+        Ok(self.enter(entrance).await?.bucket)
+    }
+
+    async fn enter(&self, entrance: &Entrance) -> Result<Open, RootError> {
+        if let Some(open) = self.opened(entrance) {
+            return Ok(open);
+        }
+        let bucket = self.door.open(entrance).await?;
+        let folder = Path::from(entrance.at.folder(&entrance.project));
+        let root = Arc::new(PrefixStore::new(Arc::clone(&bucket.store), folder));
+        let mut all = self.all();
+        // Two that came together use one, and so one session.
+        if let Some(open) = all.get(&entrance.project).filter(|open| open.entrance == *entrance) {
+            return Ok(open.clone());
+        }
+        if all.len() >= OPEN_MAX {
+            all.clear();
+        }
+        let open = Open { entrance: entrance.clone(), bucket, root };
+        all.insert(entrance.project.clone(), open.clone());
+        Ok(open)
+    }
+
+    fn opened(&self, entrance: &Entrance) -> Option<Open> {
+        self.all().get(&entrance.project).filter(|open| open.entrance == *entrance).cloned()
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<ProjectId, Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Buckets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Buckets").finish_non_exhaustive()
+    }
+}
+
+impl Entrance {
+    /// An error of the bucket, with what its owner can do if it lies with the owner.
+    pub(crate) fn explained(&self, error: Error) -> Error {
+        let why = match &error {
+            Error::PermissionDenied { source, .. } | Error::Unauthenticated { source, .. } => {
+                shortened(&source.to_string())
+            }
+            _ => return error,
+        };
+        if RootError::behind(&error).is_some() {
+            return error;
+        }
+        RootError::Refused {
+            project: self.project.clone(),
+            bucket: self.at.bucket.to_string(),
+            role_arn: self.at.role_arn.to_string(),
+            why,
+        }
+        .into()
+    }
+}
+
+/// What S3 says is XML of any length.
+fn shortened(text: &str) -> String {
+    const CHARS_MAX: usize = 400;
+    text.chars().take(CHARS_MAX).collect()
+}
