@@ -2,7 +2,7 @@
 
 use lake::{LogError, WriteError};
 use meta::StoreError;
-use objects::ObjectError;
+use objects::{ObjectError, RootError};
 
 use crate::aside::AsideError;
 use crate::handle::chain;
@@ -30,6 +30,9 @@ pub enum PassError {
     Build(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the build did not end")]
     Aside(#[from] AsideError),
+    /// The project's objects cannot be reached; says nothing about any of them.
+    #[error("the project's root cannot be reached")]
+    Root(#[from] RootError),
     /// Says nothing about what was worked on.
     #[error("the time was up")]
     TimeUp,
@@ -50,7 +53,12 @@ impl PassError {
     pub fn is_unavailable(&self) -> bool {
         match self {
             Self::Ledger(error) => matches!(error, StoreError::Unavailable { .. }),
-            Self::Log(_) | Self::Store { .. } | Self::NotReadable { .. } | Self::NoTable | Self::TimeUp => true,
+            Self::Log(_)
+            | Self::Store { .. }
+            | Self::Root(_)
+            | Self::NotReadable { .. }
+            | Self::NoTable
+            | Self::TimeUp => true,
             Self::Object(error) => !error.is_poison(),
             Self::Write(error) => error.is_store(),
             Self::LeaseLost | Self::Build(_) | Self::Aside(_) | Self::Newer(_) | Self::Schema(_) => false,
@@ -80,6 +88,9 @@ impl PassError {
                 "until then nothing reads this table, and what comes in is kept; compaction goes on by itself"
             }
             Self::LeaseLost => "nothing to do: another worker goes on",
+            error if RootError::behind(error).is_some_and(RootError::is_the_owners) => {
+                "nothing is lost: what came in is taken up when that is done"
+            }
             Self::Newer(_) => "run the newest version of Plimsoll that wrote here; nothing is lost",
             Self::Schema(_) => {
                 "give the table its columns back as it says; nothing is lost: until then what comes in waits and can be queried"

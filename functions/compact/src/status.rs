@@ -71,6 +71,7 @@ pub async fn statuses(
 
 /// Reads snapshot and ledger in a reader's order; changes nothing.
 pub async fn status(app: &App, table: &TableId) -> Result<TableStatus, PassError> {
+    let url = app.roots.table_uri(table).await?.to_string();
     let snapshot = app.log(table).snapshot().await?;
     let view = app.ledger.read(table).await?;
     let (committed, voided) = snapshot.as_ref().map_or((0, 0), |s| (s.committed, s.voided));
@@ -81,7 +82,7 @@ pub async fn status(app: &App, table: &TableId) -> Result<TableStatus, PassError
     Ok(TableStatus {
         project: table.project.to_string(),
         table: table.table,
-        url: app.root(table).table_url(table.table).to_string(),
+        url,
         live_segments: live.len(),
         live_bytes: live.iter().map(|segment| segment.bytes).sum(),
         live_rows: live.iter().map(|segment| segment.rows).sum(),

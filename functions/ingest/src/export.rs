@@ -84,7 +84,7 @@ async fn receive(
     let landed = match decoded.prepared {
         Some(prepared) => {
             let table = TableId::new(caller.project.clone(), signal.table());
-            join(app, table, prepared, on_the_way).await.map_err(Refusal::Storage)?
+            join(app, table, prepared, on_the_way).await?
         }
         None => Landed::Recorded,
     };

@@ -2,12 +2,18 @@
 //!
 //! Exporters retry only 429, 502, 503 and 504, so whatever may pass is one of these, and never a 500.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use meta::quota::QuotaRefusal;
 use model::{Scope, Signal};
+use objects::RootError;
 use otlp::{DecodeError, InflateError, JsonError};
 
 use crate::land::LandError;
+
+/// A bucket's owner is no faster than this.
+const BUCKET_RETRY_AFTER_S: u64 = 30;
 
 /// One reason each; the text says what is wrong and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -51,11 +57,27 @@ pub enum Refusal {
     #[error("too many bytes are in flight on this server; try again")]
     Overloaded,
     #[error("storage did not answer; nothing was acknowledged, send the same request again")]
-    Storage(#[source] std::sync::Arc<LandError>),
+    Storage(#[source] Arc<LandError>),
+    /// The project's own bucket is out of reach, and its owner can do something about it.
+    #[error("{said}; nothing was acknowledged, send the same request again then")]
+    Bucket {
+        said: String,
+        #[source]
+        source: Arc<LandError>,
+    },
     #[error("the metadata store did not answer; send the same request again")]
     Metadata(#[source] meta::StoreError),
     #[error("this request could not be worked on; send it again")]
     Crashed,
+}
+
+impl From<Arc<LandError>> for Refusal {
+    fn from(source: Arc<LandError>) -> Self {
+        match RootError::behind(source.as_ref()).filter(|error| error.is_the_owners()) {
+            Some(error) => Self::Bucket { said: error.to_string(), source },
+            None => Self::Storage(source),
+        }
+    }
 }
 
 impl Refusal {
@@ -71,9 +93,12 @@ impl Refusal {
                 StatusCode::BAD_REQUEST
             }
             Self::Quota(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::SlowBody { .. } | Self::Overloaded | Self::Storage(_) | Self::Metadata(_) | Self::Crashed => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::SlowBody { .. }
+            | Self::Overloaded
+            | Self::Storage(_)
+            | Self::Bucket { .. }
+            | Self::Metadata(_)
+            | Self::Crashed => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -95,6 +120,7 @@ impl Refusal {
     pub fn retry_after_s(&self) -> Option<u64> {
         match self {
             Self::Quota(refusal) => Some(refusal.retry_after_s),
+            Self::Bucket { .. } => Some(BUCKET_RETRY_AFTER_S),
             other => (other.http_status() == StatusCode::SERVICE_UNAVAILABLE).then_some(1),
         }
     }
@@ -114,6 +140,7 @@ impl Refusal {
             Self::Quota(_) => "quota",
             Self::Overloaded => "overloaded",
             Self::Storage(_) | Self::Metadata(_) => "storage",
+            Self::Bucket { .. } => "bucket",
             Self::Crashed => "crashed",
         }
     }

@@ -8,6 +8,7 @@ mod sorting;
 
 use datafusion::common::DataFusionError;
 use edge::{ApiError, ErrorCode, Position};
+use objects::RootError;
 
 use crate::Settings;
 
@@ -52,6 +53,9 @@ pub enum QueryError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The project's own bucket is out of reach; the text says what its owner can do.
+    #[error("{said}")]
+    Bucket { said: String },
     /// What a snapshot names was gone, with every fresh snapshot that was tried.
     #[error("objects of {table} vanished while they were read, {attempts} times in a row")]
     Vanished { table: String, attempts: usize },
@@ -118,7 +122,10 @@ impl Limit {
 
 impl QueryError {
     pub(crate) fn unavailable(what: &'static str, source: impl std::error::Error + Send + Sync + 'static) -> Self {
-        Self::Unavailable { what, source: Box::new(source) }
+        match RootError::behind(&source).filter(|error| error.is_the_owners()) {
+            Some(error) => Self::Bucket { said: error.to_string() },
+            None => Self::Unavailable { what, source: Box::new(source) },
+        }
     }
 
     pub(crate) fn internal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
@@ -139,6 +146,7 @@ impl QueryError {
 impl From<QueryError> for ApiError {
     fn from(error: QueryError) -> Self {
         const SECONDS_UNTIL_A_PLACE_IS_FREE: u64 = 2;
+        const SECONDS_UNTIL_AN_OWNER_ACTS: u64 = 30;
         let message = error.to_string();
         let (code, hint, position) = match error {
             QueryError::NoStatement => (ErrorCode::BadRequest, Some("put one SELECT into `sql`".into()), None),
@@ -168,6 +176,11 @@ impl From<QueryError> for ApiError {
                     .retry_after(SECONDS_UNTIL_A_PLACE_IS_FREE);
             }
             QueryError::Unavailable { what, .. } => return ApiError::unavailable(what, error),
+            QueryError::Bucket { .. } => {
+                return ApiError::new(ErrorCode::Unavailable, message)
+                    .hint("nothing is lost; send the same request again when the bucket is in order")
+                    .retry_after(SECONDS_UNTIL_AN_OWNER_ACTS);
+            }
             QueryError::Vanished { .. } => return ApiError::unavailable("the object store", error),
             QueryError::Internal { .. } => return ApiError::internal(error),
         };

@@ -154,6 +154,7 @@ fn outcome<T>(answered: &Result<T, QueryError>) -> Outcome {
         Ok(_) => Outcome::Answered,
         Err(
             QueryError::Unavailable { .. }
+            | QueryError::Bucket { .. }
             | QueryError::Vanished { .. }
             | QueryError::Internal { .. }
             | QueryError::Limit(_),

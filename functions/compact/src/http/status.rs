@@ -78,15 +78,19 @@ pub(super) async fn status(
     }
     let app = operate.app.as_ref();
     let projects = within_reach(&app.projects, &caller).await?;
-    let statuses = statuses(app, projects, operate.deadline()).await;
-    Ok(Json(StatusAnswer { tables: statuses.into_iter().map(|(id, status)| row(app, &id, status)).collect() }))
+    let mut tables = Vec::new();
+    for (id, status) in statuses(app, projects, operate.deadline()).await {
+        tables.push(row(app, &id, status).await);
+    }
+    Ok(Json(StatusAnswer { tables }))
 }
 
-fn row(app: &App, id: &TableId, status: Result<TableStatus, PassError>) -> TableRow {
+async fn row(app: &App, id: &TableId, status: Result<TableStatus, PassError>) -> TableRow {
     let row = TableRow {
         project: id.project.to_string(),
         table: id.table.as_str(),
-        uri: app.roots.open(&id.project).table_url(id.table).to_string(),
+        // Without one its bucket is not connected, which `error` says.
+        uri: app.roots.table_uri(id).await.map(String::from).unwrap_or_default(),
         ..TableRow::default()
     };
     let status = match status {

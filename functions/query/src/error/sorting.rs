@@ -7,6 +7,7 @@ use arrow::error::ArrowError;
 use datafusion::common::{DataFusionError, SchemaError, Span};
 use datafusion::sql::sqlparser::parser::ParserError;
 use edge::Position;
+use objects::RootError;
 use regex::Regex;
 
 use super::{Limit, QueryError, hints};
@@ -64,6 +65,11 @@ fn running_one(error: &DataFusionError, settings: Option<&Settings>) -> QueryErr
     }
     if let Some(error) = chain(error).find(|error| error.is::<regex::Error>()) {
         return semantic(error.to_string(), None);
+    }
+    if let Some(error) = chain(error).find_map(|error| error.downcast_ref::<RootError>())
+        && error.is_the_owners()
+    {
+        return QueryError::Bucket { said: error.to_string() };
     }
     match error {
         DataFusionError::Plan(message)

@@ -9,6 +9,7 @@ use deltalake::logstore::{LogStoreRef, commit_uri_from_version};
 use deltalake::table::state::DeltaTableState;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
+use objects::RootError;
 use serde_json::{Map, Value};
 
 use super::checkpoint;
@@ -32,7 +33,12 @@ enum Damaged {
 
 /// The error of a load, or its cause, if that can be told. A store that does not answer tells nothing.
 pub(super) async fn blame(log_store: &LogStoreRef, error: DeltaTableError) -> DeltaTableError {
-    let Ok(listing) = clean::list(log_store).await else { return error };
+    let listing = match clean::list(log_store).await {
+        Ok(listing) => listing,
+        // The library told it as text, and its owner can do something about it.
+        Err(refused) if RootError::behind(&refused).is_some() => return refused,
+        Err(_) => return error,
+    };
     if let Some(damaged) = damaged_checkpoint(log_store, &listing).await {
         return DeltaTableError::GenericError { source: damaged.into() };
     }
