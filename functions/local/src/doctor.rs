@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use aws::{Cloud, InvalidS3Root, S3Root};
 use clap::Args;
 use clock::{Clock, Ids, RandomIds, SystemClock};
 use embedded::DurableDisk;
@@ -16,6 +17,8 @@ use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
 
 use crate::cli::{Align, CliError, DataArg, Screen, Table, bytes};
+use crate::serve::Root;
+use crate::serve::root::{self, StoredRoot};
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
@@ -74,7 +77,7 @@ fn examine(data: &Path) -> Vec<Check> {
         check("keys", keys(&data.join("credentials.json"))),
         check("metadata", database(&data.join("metadata.db"))),
         check("queue", database(&data.join("queue.db"))),
-        check("object store", store(&data.join("objects"))),
+        check("object store", object_store(data)),
         check("clock", clock_agrees(data)),
         check("free disk", free_disk(data)),
     ]
@@ -138,6 +141,59 @@ fn owner(path: &Path) -> String {
         }
         Ok(()) | Err(TryLockError::Error(_)) => String::new(),
     }
+}
+
+/// Where the first start put the objects, and whether that is fit for them.
+fn object_store(data: &Path) -> Result<String, Trouble> {
+    match bucket_root(&data.join("metadata.db"))? {
+        Some(root) => bucket(&root),
+        None => store(&data.join("objects")),
+    }
+}
+
+/// None: the objects lie in the folder itself, or there was no start yet.
+fn bucket_root(metadata: &Path) -> Result<Option<StoredRoot>, Trouble> {
+    // A damaged database says so itself.
+    let Ok(database) = Connection::open_with_flags(metadata, OpenFlags::SQLITE_OPEN_READ_ONLY) else { return Ok(None) };
+    let select = "SELECT attributes FROM items WHERE partition = ?1 AND sort = ?2";
+    let stored = database.query_row(select, [root::PARTITION, root::SORT], |row| row.get::<_, String>(0));
+    let Ok(stored) = stored else { return Ok(None) };
+    let stored = StoredRoot::parse(&stored).ok_or_else(|| {
+        trouble("where the objects lie does not read".to_owned(), "run the newest version of Plimsoll that wrote here")
+    })?;
+    Ok((!stored.is(&Root::Folder)).then_some(stored))
+}
+
+/// The same as of a disk, with AWS as the environment has it.
+fn bucket(stored: &StoredRoot) -> Result<String, Trouble> {
+    let advice = "give this command the AWS credentials, region and endpoint that `serve` has, and see that they may read, list, \
+                  write and delete below that prefix";
+    let failed = |error: &dyn std::error::Error| trouble(format!("{}: {}", stored.root, chain(error)), advice);
+    let root: S3Root = stored.root.parse().map_err(|error: InvalidS3Root| failed(&error))?;
+    let clock = SystemClock;
+    let started = clock.uptime();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| failed(&error))?;
+    runtime.block_on(async {
+        let cloud = Cloud::load().await.map_err(|error| failed(&error))?;
+        let store = cloud.root_store(&root).map_err(|error| failed(&error))?;
+        objects::probe_create_only(&store, &RandomIds).await.map_err(|error| failed(&error))
+    })?;
+    let took = clock.uptime().saturating_sub(started).as_millis();
+    Ok(format!("{root}: create, read, refuse to overwrite, delete: {took} ms"))
+}
+
+/// An error and its causes, each once.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        next = cause.source();
+    }
+    text
 }
 
 /// Keeps what it takes, and honours create-only PUTs: without them a Delta commit can be lost.

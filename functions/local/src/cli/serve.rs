@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aws::S3Root;
 use clap::Args;
 
 use super::CliError;
@@ -15,6 +16,10 @@ pub struct ServeArgs {
     /// Where everything is kept; made if it is missing
     #[arg(long, env = "PLIMSOLL_DATA", default_value = DATA_DEFAULT, value_name = "FOLDER", value_parser = folder)]
     pub data: PathBuf,
+    /// Keep the objects in a bucket, `s3://bucket/prefix`, with credentials and region as the AWS command line takes them;
+    /// AWS_ENDPOINT_URL_S3 names a store that speaks S3 [default: <DATA>/objects]
+    #[arg(long, env = "PLIMSOLL_ROOT", value_name = "URL")]
+    pub root: Option<S3Root>,
     /// Where OTLP over HTTP comes in
     #[arg(long, env = "PLIMSOLL_OTLP_LISTEN", default_value = "127.0.0.1:4318", value_name = "ADDRESS")]
     pub otlp_listen: SocketAddr,

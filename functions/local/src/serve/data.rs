@@ -1,7 +1,7 @@
 //! The data folder: everything that `plimsoll serve` keeps.
 //!
 //! ```text
-//! <data>/objects/          one folder a project: landing objects and Delta tables
+//! <data>/objects/          one folder a project: landing objects and Delta tables; not if the root is a bucket
 //! <data>/metadata.db       projects, keys, the ledger (SQLite)
 //! <data>/queue.db          triggers (SQLite; may be deleted)
 //! <data>/spill/            what queries put on disk; emptied at every start
@@ -12,12 +12,16 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use aws::{S3Root, Service};
 use clock::{Clock, Ids, RandomIds};
 use embedded::{DurableDisk, SqliteItems, SqliteQueue};
 use meta::{ItemStore, Queue};
 use object_store::ObjectStore;
 use objects::{ProbeError, Roots, probe_create_only};
 use url::Url;
+
+use super::root::{Root, StoredRoot};
+use super::server::ServeConfig;
 
 /// What is put between everything and the objects on the disk: nothing here, delays and failures in tests.
 pub type ObjectsLayer = Arc<dyn Fn(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> + Send + Sync>;
@@ -59,30 +63,61 @@ pub enum DataError {
         #[source]
         source: ProbeError,
     },
+    #[error("{root} cannot be used: {source}")]
+    Cloud {
+        root: String,
+        #[source]
+        source: aws::CloudError,
+    },
+    #[error("{source}")]
+    Bucket {
+        #[source]
+        source: aws::S3StoreError,
+    },
+    #[error("{root} is not fit for Delta tables: {}", said(.source))]
+    ProbeBucket {
+        root: String,
+        #[source]
+        source: ProbeError,
+    },
+    #[error(
+        "{path} was first served with its objects in {first}, and its ledger names objects there; serve it so{}, or serve {asked} \
+         with another data folder", .argument.as_deref().unwrap_or_default()
+    )]
+    OtherRoot { path: PathBuf, first: String, asked: String, argument: Option<String> },
+    #[error("cannot read or write where the objects of {path} lie: {source}")]
+    StoredRoot {
+        path: PathBuf,
+        #[source]
+        source: meta::StoreError,
+    },
     #[error("{path} cannot be written as a URL")]
     Url { path: PathBuf },
 }
 
 impl DataFolder {
-    /// Makes what is missing, takes the folder for this process, and proves that its disk honours create-only PUTs.
-    pub async fn open(path: &Path, clock: Arc<dyn Clock>, layer: &ObjectsLayer) -> Result<Self, DataError> {
-        let path = make(path)?;
+    /// Makes what is missing, takes the folder for this process, and proves that its root honours create-only PUTs.
+    pub(super) async fn open(config: &ServeConfig) -> Result<Self, DataError> {
+        let path = make(&config.data)?;
+        let clock = Arc::clone(&config.clock);
         let ids: Arc<dyn Ids> = Arc::new(RandomIds);
         let open = |name: &str| path.join(name);
         let items = SqliteItems::open(open("metadata.db"), Arc::clone(&clock))
             .map_err(|source| DataError::Metadata { path: open("metadata.db"), source })?;
         let queue = SqliteQueue::open(open("queue.db"), Arc::clone(&clock))
             .map_err(|source| DataError::Metadata { path: open("queue.db"), source })?;
-        let objects = open("objects");
-        let disk = DurableDisk::open(&objects, clock.as_ref())
-            .map_err(|source| DataError::Objects { path: objects.clone(), source })?;
-        let base = layer(Arc::new(disk));
-        probe_create_only(&base, ids.as_ref())
-            .await
-            .map_err(|source| DataError::Probe { path: objects.clone(), source })?;
+        let items: Arc<dyn ItemStore> = Arc::new(items);
+        let stood = same_root(&path, items.as_ref(), &config.root).await?;
+        let opened = match &config.root {
+            Root::Folder => folder_root(&open("objects"), config, ids.as_ref()).await?,
+            Root::S3(root) => bucket_root(root, config, stood.as_ref(), ids.as_ref()).await?,
+        };
+        if let Some(found) = opened.found {
+            let written = found.write(items.as_ref(), stood.as_ref()).await;
+            written.map_err(|source| DataError::StoredRoot { path: path.clone(), source })?;
+        }
         empty_spill(&open("spill"))?;
-        let url = Url::from_directory_path(&objects).map_err(|()| DataError::Url { path: objects })?;
-        Ok(Self { items: Arc::new(items), queue: Arc::new(queue), roots: Roots::new(base, url), clock, ids, path })
+        Ok(Self { items, queue: Arc::new(queue), roots: opened.roots, clock, ids, path })
     }
 
     pub fn spill(&self) -> PathBuf {
@@ -92,6 +127,65 @@ impl DataFolder {
     pub fn credentials(&self) -> PathBuf {
         self.path.join("credentials.json")
     }
+}
+
+/// Where the objects lie, and what is to be remembered of it.
+struct OpenedRoot {
+    roots: Roots,
+    /// None: it stands as it was found before.
+    found: Option<StoredRoot>,
+}
+
+/// What stands of the root, which is the one that is asked for.
+async fn same_root(path: &Path, items: &dyn ItemStore, asked: &Root) -> Result<Option<StoredRoot>, DataError> {
+    let failed = |source| DataError::StoredRoot { path: path.to_owned(), source };
+    let stood = StoredRoot::read(items).await.map_err(failed)?;
+    let other = |first: String, argument: Option<String>| {
+        Err(DataError::OtherRoot { path: path.to_owned(), first, asked: asked.to_string(), argument })
+    };
+    match &stood {
+        Some(stored) if !stored.is(asked) => {
+            let argument = (!stored.is(&Root::Folder)).then(|| format!(" (`--root {}`)", stored.root));
+            other(stored.told(), argument)
+        }
+        // Versions that knew no other root did not write it down.
+        None if *asked != Root::Folder && path.join("objects").exists() => other(Root::Folder.to_string(), None),
+        _ => Ok(stood),
+    }
+}
+
+async fn folder_root(objects: &Path, config: &ServeConfig, ids: &dyn Ids) -> Result<OpenedRoot, DataError> {
+    let clock = config.clock.as_ref();
+    let disk =
+        DurableDisk::open(objects, clock).map_err(|source| DataError::Objects { path: objects.to_owned(), source })?;
+    let base = (config.objects_layer)(Arc::new(disk));
+    // At every start: the folder may have been moved to another file system.
+    probe_create_only(&base, ids).await.map_err(|source| DataError::Probe { path: objects.to_owned(), source })?;
+    let url = Url::from_directory_path(objects).map_err(|()| DataError::Url { path: objects.to_owned() })?;
+    Ok(OpenedRoot { roots: Roots::new(base, url), found: Some(StoredRoot::new(&Root::Folder, None, clock)) })
+}
+
+/// Probed when it is first served, and whenever S3 is reached elsewhere.
+async fn bucket_root(
+    root: &S3Root,
+    config: &ServeConfig,
+    stood: Option<&StoredRoot>,
+    ids: &dyn Ids,
+) -> Result<OpenedRoot, DataError> {
+    let cloud = config.aws.cloud().await;
+    let cloud = cloud.map_err(|source| DataError::Cloud { root: root.to_string(), source })?;
+    let base = cloud.root_store(root).map_err(|source| DataError::Bucket { source })?;
+    let base = (config.objects_layer)(base);
+    let endpoint = cloud.endpoint(Service::S3);
+    let found = if stood.is_some_and(|stored| stored.endpoint.as_deref() == endpoint) {
+        None
+    } else {
+        let probed = probe_create_only(&base, ids).await;
+        probed.map_err(|source| DataError::ProbeBucket { root: root.to_string(), source })?;
+        Some(StoredRoot::new(&Root::S3(root.clone()), endpoint, config.clock.as_ref()))
+    };
+    let url = Url::parse(&format!("{root}/")).expect("bucket names and prefixes need no escapes in a URL");
+    Ok(OpenedRoot { roots: Roots::new(base, url), found })
 }
 
 /// The folder itself, absolute.
@@ -113,4 +207,18 @@ fn empty_spill(path: &Path) -> Result<(), DataError> {
 /// The cause of an error on the same line, since the operator sees only one.
 fn cause(error: &dyn std::error::Error) -> String {
     error.source().map(|source| format!(": {source}")).unwrap_or_default()
+}
+
+/// All causes of an error on the same line.
+fn said(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
 }

@@ -1,9 +1,11 @@
 //! `plimsoll serve`: everything in one process on embedded storage.
 //!
-//! - [`server`](Server): starts and stops the whole; `data`: the data folder; `background`: compaction, sweeper, upkeep
+//! - [`server`](Server): starts and stops the whole; `data`, `root`: the data folder, and where its objects lie; `aws`;
+//!  `background`: compaction, sweeper, upkeep
 //! - `credentials`, `welcome`: the first start; `listen`, `port`: the ports
 //! - `metrics`, `health`: what a supervisor asks; `document`: what the description of the API adds to that of `api`
 
+mod aws;
 mod background;
 mod credentials;
 mod data;
@@ -12,12 +14,15 @@ mod health;
 mod listen;
 mod metrics;
 mod port;
+pub(crate) mod root;
 mod server;
 mod welcome;
 
+pub use self::aws::{Aws, BucketDoors};
 pub use background::Rhythm;
 pub use credentials::Credentials;
 pub use data::{DataError, DataFolder, ObjectsLayer};
+pub use root::Root;
 pub use server::{ServeConfig, ServeError, Server};
 
 use crate::cli::ServeArgs;

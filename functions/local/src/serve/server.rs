@@ -15,16 +15,19 @@ use meta::keys::Keys;
 use meta::projects::Projects;
 use meta::quota::Quota;
 use model::Micros;
+use objects::Roots;
 use prometheus_client::registry::Registry;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use super::aws::{Aws, BucketDoors};
 use super::background::{Background, Rhythm};
 use super::credentials::{self, Credentials, CredentialsError};
 use super::data::{DataError, DataFolder, ObjectsLayer};
 use super::health::{self, Stores};
 use super::listen::{ListenError, bind};
+use super::root::Root;
 use super::welcome::{ShowKeys, welcome};
 use super::{document, metrics, port};
 use crate::cli::ServeArgs;
@@ -39,6 +42,11 @@ const OPERATION_TIME: Duration = Duration::from_secs(20 * 60);
 #[derive(Clone)]
 pub struct ServeConfig {
     pub data: PathBuf,
+    /// Where the objects lie.
+    pub root: Root,
+    pub aws: Aws,
+    /// How buckets of projects' owners are entered.
+    pub buckets: BucketDoors,
     pub otlp_listen: SocketAddr,
     pub listen: SocketAddr,
     pub ingest: ingest::Settings,
@@ -53,7 +61,11 @@ impl ServeConfig {
     /// The defaults, on the given data folder.
     pub fn new(data: impl Into<PathBuf>) -> Self {
         let data = data.into();
+        let aws = Aws::default();
         Self {
+            root: Root::Folder,
+            buckets: aws.clone().into(),
+            aws,
             otlp_listen: SocketAddr::from(([127, 0, 0, 1], 4318)),
             listen: SocketAddr::from(([127, 0, 0, 1], 4319)),
             ingest: ingest::Settings::default(),
@@ -68,6 +80,7 @@ impl ServeConfig {
 
     pub(super) fn from_args(args: &ServeArgs) -> Self {
         let mut config = Self { otlp_listen: args.otlp_listen, listen: args.listen, ..Self::new(&args.data) };
+        config.root = args.root.clone().map_or(Root::Folder, Root::S3);
         config.ingest.cors_origins.clone_from(&args.cors_origins);
         config.compact.due.age = Micros::try_from(args.pace.compact_after.as_micros()).unwrap_or(Micros::MAX);
         config.compact.vacuum_horizon = args.pace.vacuum_horizon;
@@ -109,8 +122,8 @@ impl Server {
     pub async fn start(config: ServeConfig) -> Result<Self, ServeError> {
         let otlp_port = bind(config.otlp_listen, "--otlp-listen").await?;
         let api_port = bind(config.listen, "--listen").await?;
-        let folder = DataFolder::open(&config.data, Arc::clone(&config.clock), &config.objects_layer).await?;
-        let doors = Doors::open(&folder);
+        let folder = DataFolder::open(&config).await?;
+        let doors = Doors::open(&folder, &config.buckets);
         let (otlp_url, api_url) = (url_of(&otlp_port, config.otlp_listen), url_of(&api_port, config.listen));
         let kept = folder.credentials();
         let made = credentials::first_start(&doors.projects, &doors.keys, &kept, &otlp_url, &api_url).await?;
@@ -167,18 +180,22 @@ struct Doors {
     keys: Arc<Keys>,
     projects: Arc<Projects>,
     quota: Arc<Quota>,
+    roots: Roots,
     logs: DeltaLogs,
 }
 
 impl Doors {
-    fn open(folder: &DataFolder) -> Self {
+    fn open(folder: &DataFolder, buckets: &BucketDoors) -> Self {
         let DataFolder { items, clock, ids, roots, .. } = folder;
+        let projects = Arc::new(Projects::new(Arc::clone(items), Arc::clone(clock)));
+        let roots = roots.clone().with_buckets(Arc::clone(&projects), Arc::clone(&buckets.open));
         Self {
             ledger: Ledger::new(Arc::clone(items), Arc::clone(clock), Arc::clone(ids)),
             keys: Arc::new(Keys::new(Arc::clone(items), Arc::clone(clock), Arc::clone(ids))),
-            projects: Arc::new(Projects::new(Arc::clone(items), Arc::clone(clock))),
+            projects,
             quota: Arc::new(Quota::new(Arc::clone(items), Arc::clone(clock))),
             logs: DeltaLogs::new(roots.clone()),
+            roots,
         }
     }
 }
@@ -193,7 +210,8 @@ struct Parts {
 
 impl Parts {
     fn assemble(config: &ServeConfig, folder: &DataFolder, doors: &Doors) -> Result<Self, ServeError> {
-        let DataFolder { queue, clock, ids, roots, .. } = folder;
+        let DataFolder { queue, clock, ids, .. } = folder;
+        let roots = &doors.roots;
         let mut registry = Registry::default();
         let ingest = ingest::App::new(
             ingest::Doors {
@@ -230,7 +248,8 @@ impl Parts {
             Arc::clone(ids),
             config.compact.clone(),
         );
-        let manage = api::App::new(Arc::clone(&doors.projects), Arc::clone(&doors.keys), document::of_others());
+        let manage = api::App::new(Arc::clone(&doors.projects), Arc::clone(&doors.keys), document::of_others())
+            .with_buckets(Arc::clone(&config.buckets.check));
         let api = query::router(query).merge(api::router(manage));
         Ok(Self { otlp: ingest::router(ingest), api, compact: Arc::new(compact), registry })
     }
