@@ -84,8 +84,8 @@ async fn a_project_is_made_changed_and_shown() {
     assert_eq!(status, StatusCode::CREATED, "{made}");
     let settings = json!({"retention_days_logs_and_spans": 30, "retention_days_metrics": 90,
         "requests_per_second_max": 2_000, "bytes_per_day_max": 1_u64 << 40});
-    let expected =
-        json!({"id": "new", "name": "New", "created_at": "2025-11-20T00:53:20.000000Z", "settings": settings});
+    let expected = json!({"id": "new", "name": "New", "created_at": "2025-11-20T00:53:20.000000Z", "settings": settings,
+        "storage": {"kind": "own"}});
     assert_eq!(made, expected);
     assert_eq!(w.get(&w.installation, "/api/v1/projects/new").await, expected);
 
@@ -301,8 +301,10 @@ async fn the_document_describes_every_route_and_the_other_functions() {
         "get /api/v1/projects/{project_id}/keys",
         "patch /api/v1/projects/{project_id}",
         "post /api/v1/projects",
+        "post /api/v1/projects/{project_id}/bucket/check",
         "post /api/v1/projects/{project_id}/keys",
         "post /api/v1/query",
+        "put /api/v1/projects/{project_id}/bucket",
     ];
     assert_eq!(described, expected);
     let schemas = document["components"]["schemas"].as_object().expect("schemas");

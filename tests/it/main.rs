@@ -13,11 +13,13 @@ mod safeguards;
 // Doors: every implementation keeps the contract of its trait.
 mod contracts;
 
-// The metadata store in the cloud.
+// The metadata store and the objects in the cloud.
 mod dynamodb;
+mod s3;
 
 // What the metadata store holds, and the API that manages it.
 mod api;
+mod buckets;
 mod keys;
 mod projects;
 mod quota;

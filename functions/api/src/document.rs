@@ -5,7 +5,7 @@ use axum::extract::State;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use crate::{App, errors, keys, projects};
+use crate::{App, bucket, errors, keys, projects};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -15,6 +15,7 @@ use crate::{App, errors, keys, projects};
     ),
     paths(
         projects::create, projects::list, projects::show, projects::change,
+        bucket::connect, bucket::check,
         keys::create, keys::list, keys::revoke, serve,
     ),
     components(schemas(edge::ErrorAnswer)),

@@ -6,12 +6,14 @@ use edge::{ApiError, Authenticated, ErrorAnswer, ErrorCode, JsonBody, PathOf, Qu
 use http::StatusCode;
 use meta::keys::Reach;
 use meta::projects::{Project, ProjectError};
+use model::storage::ExternalId;
 use model::{ProjectId, ProjectSettings, rfc3339};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::App;
 use crate::access::{require_admin, require_installation, require_operator, require_project};
+use crate::bucket::{self, StackAnswer, StorageAnswer, StorageKind};
 use crate::page::PageOf;
 
 const NAME_CHARS_MAX: usize = 200;
@@ -29,6 +31,17 @@ pub(crate) struct ProjectAnswer {
     #[schema(example = "2026-11-20T09:15:00.000000Z")]
     created_at: String,
     settings: Settings,
+    storage: StorageAnswer,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ShownProject)]
+pub(crate) struct ShownProjectAnswer {
+    #[serde(flatten)]
+    project: ProjectAnswer,
+    /// Of `storage: bucket`: what to deploy in the bucket's account before it is connected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stack: Option<StackAnswer>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -47,6 +60,9 @@ pub(crate) struct NewProject {
     id: String,
     /// For people; the id unless given.
     name: Option<String>,
+    /// Chosen now, for good.
+    #[serde(default)]
+    storage: StorageKind,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -85,10 +101,11 @@ pub(crate) struct SettingsChange {
 
 /// Create a project
 ///
-/// With an admin key that reaches the installation.
+/// With an admin key that reaches the installation. With `storage: bucket` its data lies in a bucket that its owner brings:
+/// deploy what `stack` says in the bucket's account, then connect it; until then what comes in is refused with 503.
 #[utoipa::path(post, path = "/api/v1/projects", operation_id = "create_project", tag = "projects", request_body = NewProject,
     responses(
-        (status = 201, description = "Created", body = ProjectAnswer),
+        (status = 201, description = "Created", body = ShownProjectAnswer),
         (status = 400, description = "The id or the name does not fit", body = ErrorAnswer),
         (status = 403, description = "The key does not reach that far", body = ErrorAnswer),
         (status = 409, description = "The id is taken", body = ErrorAnswer),
@@ -97,14 +114,23 @@ pub(crate) async fn create(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
     JsonBody(new): JsonBody<NewProject>,
-) -> Result<(StatusCode, Json<ProjectAnswer>), ApiError> {
+) -> Result<(StatusCode, Json<ShownProjectAnswer>), ApiError> {
     require_installation(&caller)?;
     let id = parse_id(&new.id)?;
     let name = new.name.unwrap_or_else(|| id.to_string());
     check_name(&name)?;
-    let project = app.projects.create(&id, &name).await.map_err(refused)?;
-    tracing::info!(project = %id, by = %caller.key, "project created");
-    Ok((StatusCode::CREATED, Json(project.into())))
+    let made = match new.storage {
+        StorageKind::Own => app.projects.create(&id, &name).await,
+        StorageKind::Bucket => {
+            // Who cannot enter any bucket makes no such project.
+            bucket::account(&app).await?;
+            app.projects.create_for_bucket(&id, &name, ExternalId::from_random(&app.ids.secret())).await
+        }
+    };
+    let project = made.map_err(refused)?;
+    tracing::info!(project = %id, by = %caller.key, storage = ?new.storage, "project created");
+    let stack = bucket::stack(&app, &project).await;
+    Ok((StatusCode::CREATED, Json(ShownProjectAnswer { project: project.into(), stack })))
 }
 
 /// List projects
@@ -136,7 +162,7 @@ pub(crate) async fn list(
 #[utoipa::path(get, path = "/api/v1/projects/{project_id}", operation_id = "show_project", tag = "projects",
     params(("project_id" = String, Path, description = "Id of the project")),
     responses(
-        (status = 200, description = "The project", body = ProjectAnswer),
+        (status = 200, description = "The project", body = ShownProjectAnswer),
         (status = 403, description = "The key does not reach that project", body = ErrorAnswer),
         (status = 404, description = "There is no such project", body = ErrorAnswer),
     ))]
@@ -144,11 +170,12 @@ pub(crate) async fn show(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
     PathOf(id): PathOf<String>,
-) -> Result<Json<ProjectAnswer>, ApiError> {
+) -> Result<Json<ShownProjectAnswer>, ApiError> {
     let id = parse_id(&id)?;
     require_project(&caller, &id)?;
     let project = app.projects.get(&id).await?.ok_or_else(|| refused(ProjectError::Missing(id)))?;
-    Ok(Json(project.into()))
+    let stack = bucket::stack(&app, &project).await;
+    Ok(Json(ShownProjectAnswer { project: project.into(), stack }))
 }
 
 /// Change the name or the settings of a project
@@ -199,6 +226,9 @@ pub(crate) fn refused(error: ProjectError) -> ApiError {
         ProjectError::Taken(_) => ApiError::new(ErrorCode::Conflict, message).hint("choose another id"),
         ProjectError::Missing(_) => ApiError::not_found(message),
         ProjectError::Contended(_) => ApiError::new(ErrorCode::Conflict, message).hint("send the same request again"),
+        ProjectError::NoBucket(_) | ProjectError::OtherBucket { .. } => {
+            ApiError::new(ErrorCode::Conflict, message).hint("create a project of its own for another place")
+        }
         ProjectError::Store(error) => error.into(),
     }
 }
@@ -256,13 +286,13 @@ impl ProjectChange {
 
 impl From<Project> for ProjectAnswer {
     fn from(project: Project) -> Self {
-        let Project { id, name, created_at, settings } = project;
+        let Project { id, name, created_at, settings, storage } = project;
         let settings = Settings {
             retention_days_logs_and_spans: settings.retention_days_logs_and_spans,
             retention_days_metrics: settings.retention_days_metrics,
             requests_per_second_max: settings.requests_per_second_max,
             bytes_per_day_max: settings.bytes_per_day_max,
         };
-        Self { id: id.into(), name, created_at: rfc3339(created_at), settings }
+        Self { id: id.into(), name, created_at: rfc3339(created_at), settings, storage: storage.into() }
     }
 }

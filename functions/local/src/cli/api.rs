@@ -43,6 +43,10 @@ impl Api {
         self.call(Method::POST, path, Some(body))
     }
 
+    pub(super) fn put(&self, path: &str, body: &Value) -> Result<Value, CliError> {
+        self.call(Method::PUT, path, Some(body))
+    }
+
     pub(super) fn patch(&self, path: &str, body: &Value) -> Result<Value, CliError> {
         self.call(Method::PATCH, path, Some(body))
     }

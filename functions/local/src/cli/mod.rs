@@ -4,6 +4,7 @@
 //! Answers go to stdout; warnings, progress and statistics to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
 mod api;
+mod bucket;
 mod compact;
 mod connection;
 mod demo;
@@ -59,6 +60,8 @@ enum Command {
     Repair(repair::RepairArgs),
     /// Create projects, list them, change their settings
     Project(project::ProjectArgs),
+    /// Connect the buckets that projects' owners bring, and look into them
+    Bucket(bucket::BucketArgs),
     /// Create API keys, list them, revoke them
     Key(key::KeyArgs),
     /// Check data folder, store, ledger, clock and disk; may run beside `serve`
@@ -101,6 +104,7 @@ fn dispatch(command: Command, screen: &mut Screen) -> Result<(), CliError> {
         Command::Compact(args) => compact::run(&args, screen),
         Command::Repair(args) => repair::run(&args, screen),
         Command::Project(args) => project::run(&args, screen),
+        Command::Bucket(args) => bucket::run(&args, screen),
         Command::Key(args) => key::run(&args, screen),
         Command::Doctor(args) => crate::doctor::run(&args, screen),
         Command::Openapi(args) => openapi::run(&args, screen),

@@ -21,6 +21,9 @@ enum Act {
         /// For people [default: the id]
         #[arg(long)]
         name: Option<String>,
+        /// Its data is to lie in a bucket that its owner brings; chosen for good
+        #[arg(long)]
+        bucket: bool,
         #[command(flatten)]
         answer: Answer,
     },
@@ -71,12 +74,18 @@ struct Change {
 
 pub(super) fn run(args: &ProjectArgs, screen: &mut Screen) -> Result<(), CliError> {
     match &args.act {
-        Act::Create { id, name, answer } => {
+        Act::Create { id, name, bucket, answer } => {
             let api = answer.connection.open(For::Admin)?;
-            let project = api.post("/api/v1/projects", &json!({ "id": id, "name": name.as_ref().unwrap_or(id) }))?;
-            let next =
-                format!("Project `{id}` is there. Its first key:\n  plimsoll key create --project {id} --scope ingest");
-            if answer.json { screen.json(&project) } else { screen.line(&next) }
+            let storage = if *bucket { "bucket" } else { "own" };
+            let new = json!({ "id": id, "name": name.as_ref().unwrap_or(id), "storage": storage });
+            let project = api.post("/api/v1/projects", &new)?;
+            if answer.json {
+                return screen.json(&project);
+            }
+            screen.line(&format!(
+                "Project `{id}` is there. Its first key:\n  plimsoll key create --project {id} --scope ingest"
+            ))?;
+            if *bucket { screen.line(&next_for_bucket(id, &project["stack"]["parameters"])) } else { Ok(()) }
         }
         Act::List { answer } => {
             let projects = answer.connection.open(For::Admin)?.list("/api/v1/projects", "projects")?;
@@ -96,6 +105,24 @@ pub(super) fn run(args: &ProjectArgs, screen: &mut Screen) -> Result<(), CliErro
             if answer.json { screen.json(&project) } else { screen.fields(&flat(project)) }
         }
     }
+}
+
+/// What the owner of the bucket does now.
+fn next_for_bucket(id: &str, parameters: &Value) -> String {
+    let parameters: Vec<String> = parameters
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()))
+        .collect();
+    format!(
+        "What it is sent is refused until its bucket is connected. In the bucket's account and region:\n  \
+         aws cloudformation deploy --template-file infra/byo-bucket.yaml --stack-name plimsoll-{id} \\\n    \
+         --capabilities CAPABILITY_NAMED_IAM --parameter-overrides {} BucketName=<a new name>\n\
+         then with the stack's outputs:\n  \
+         plimsoll bucket connect --project {id} --bucket <BucketName> --region <Region> --role-arn <RoleArn>",
+        parameters.join(" ")
+    )
 }
 
 impl Change {

@@ -1,0 +1,248 @@
+//! Projects whose owners bring their own buckets, through a whole server: what is refused until the bucket is connected,
+//! what a revoked role does to whom, and that nothing of it is lost.
+
+use std::time::Duration;
+
+use model::DueRule;
+use model::Signal;
+use serde_json::{Value, json};
+use testkit::MemoryBuckets;
+use tests::{Client, Reply, World, eventually};
+
+use local::serve::{BucketDoors, Credentials};
+
+const BUCKET: &str = "acme-telemetry";
+const ROLE: &str = "arn:aws:iam::123456789012:role/plimsoll-byo-acme";
+/// A bucket that gets connected, or a role that changes, is seen by every process within 20 s; here a moment.
+const SEEN_WITHIN: Duration = Duration::from_secs(30);
+
+/// A server, its owners' buckets, and a project in one of them.
+struct Acme {
+    world: World,
+    buckets: MemoryBuckets,
+    client: Client,
+    external_id: String,
+}
+
+fn acme() -> Acme {
+    let buckets = MemoryBuckets::default();
+    buckets.make_bucket(BUCKET);
+    let doors = BucketDoors { open: std::sync::Arc::new(buckets.clone()), check: std::sync::Arc::new(buckets.clone()) };
+    let world = World::with_small_files(|config| {
+        config.buckets = doors;
+        config.compact.due = DueRule::NOW;
+    });
+    let made = admin(&world, "POST", "/api/v1/projects", &json!({ "id": "acme", "storage": "bucket" }));
+    assert_eq!(made.status, 201, "{}", made.text());
+    let made = made.json();
+    let external_id = made["storage"]["external_id"].as_str().expect("an external id").to_owned();
+    let parameters = json!({
+        "ProjectId": "acme", "ExternalId": external_id, "PlimsollAccountId": MemoryBuckets::ACCOUNT,
+        "RoleName": "plimsoll-byo-acme",
+    });
+    assert_eq!(made["stack"]["parameters"], parameters);
+    assert_eq!(made["storage"]["connected"], Value::Null);
+    let client = client_of(&world, "acme");
+    Acme { world, buckets, client, external_id }
+}
+
+impl Acme {
+    fn connect(&self, bucket: &str) -> Reply {
+        let place = json!({ "bucket": bucket, "region": "eu-central-1", "prefix": "tele/metry", "role_arn": ROLE });
+        admin(&self.world, "PUT", "/api/v1/projects/acme/bucket", &place)
+    }
+
+    fn connected() -> Self {
+        let acme = acme();
+        acme.buckets.trust(ROLE, &acme.external_id);
+        let answer = acme.connect(BUCKET);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        acme
+    }
+
+    fn paths(&self) -> Vec<String> {
+        self.world.block_on(self.buckets.paths(BUCKET))
+    }
+}
+
+fn admin(world: &World, method: &str, path: &str, body: &Value) -> Reply {
+    world.api(method, path, &world.keys.admin_key, Some(body))
+}
+
+/// One that speaks with keys of the project.
+fn client_of(world: &World, project: &str) -> Client {
+    let key = |scope: &str| {
+        let new = json!({ "name": scope, "scopes": [scope] });
+        let made = admin(world, "POST", &format!("/api/v1/projects/{project}/keys"), &new);
+        made.json()["secret"].as_str().expect("a secret").to_owned()
+    };
+    Client::new(Credentials {
+        project: project.to_owned(),
+        ingest_key: key("ingest"),
+        read_key: key("read"),
+        admin_key: key("admin"),
+        ..world.keys.clone()
+    })
+}
+
+/// One log line.
+fn log(client: &Client, text: &str) -> Reply {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_nanos();
+    let record = json!({ "timeUnixNano": now.to_string(), "body": { "stringValue": text } });
+    let body = json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": [record] }] }] });
+    let headers = [("content-type", "application/json"), ("x-api-key", client.keys.ingest_key.as_str())];
+    client.export_as(Signal::Logs, &headers, body.to_string().as_bytes())
+}
+
+fn taken(client: &Client, text: &str) {
+    let reply = log(client, text);
+    assert_eq!(reply.status, 200, "{}", reply.text());
+}
+
+fn logs_of(client: &Client) -> Vec<String> {
+    let rows = client.sql("SELECT body FROM otel_logs_and_spans ORDER BY body");
+    rows.into_iter().map(|row| row[0].as_str().expect("text").to_owned()).collect()
+}
+
+/// Waits until the project's table has taken in everything, by the background alone.
+fn drained(acme: &Acme) -> bool {
+    let status = acme.client.status();
+    let table = status["tables"].as_array().into_iter().flatten().find(|t| t["table"] == "otel_logs_and_spans");
+    table.is_some_and(|table| table["live_segments"] == 0 && table["files"].as_u64() > Some(0))
+}
+
+#[test]
+fn until_its_bucket_is_connected_a_project_is_refused_and_told_what_to_do() {
+    let acme = acme();
+    let refused = log(&acme.client, "too early");
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert!(refused.header("retry-after").is_some());
+    assert!(refused.text().contains("plimsoll bucket connect --project acme"), "{}", refused.text());
+    let query = acme.client.query(&json!({ "sql": "SELECT 1 FROM otel_logs_and_spans" }));
+    assert_eq!(query.status, 503, "{}", query.text());
+    assert!(query.text().contains("plimsoll bucket connect --project acme"), "{}", query.text());
+
+    let wrong = acme.connect(BUCKET);
+    assert_eq!(wrong.status, 400, "{}", wrong.text());
+    assert!(wrong.text().contains("role") && wrong.text().contains("AccessDenied"), "{}", wrong.text());
+
+    acme.buckets.trust(ROLE, &acme.external_id);
+    let right = acme.connect(BUCKET);
+    assert_eq!(right.status, 200, "{}", right.text());
+    eventually("the bucket is used", SEEN_WITHIN, || log(&acme.client, "in time").status == 200);
+    assert_eq!(logs_of(&acme.client), ["in time"]);
+    let paths = acme.paths();
+    assert!(paths.iter().all(|path| path.starts_with("tele/metry/acme/landing/")), "{paths:?}");
+}
+
+#[test]
+fn what_a_project_keeps_lies_in_its_bucket_and_nowhere_else() {
+    let acme = Acme::connected();
+    for n in 0..3 {
+        taken(&acme.client, &format!("acme {n}"));
+    }
+    taken(&acme.world, "our own");
+    eventually("compacted", SEEN_WITHIN, || drained(&acme));
+    assert_eq!(logs_of(&acme.client), ["acme 0", "acme 1", "acme 2"]);
+    assert_eq!(logs_of(&acme.world), ["our own"]);
+    let paths = acme.paths();
+    assert!(paths.iter().any(|path| path.ends_with(".parquet")), "{paths:?}");
+    assert!(paths.iter().all(|path| path.starts_with("tele/metry/acme/")), "{paths:?}");
+    assert!(!acme.world.data().join("objects/acme").exists(), "nothing of it in our own root");
+    let calls = acme.buckets.calls();
+    assert!(calls.iter().all(|(project, bucket, path)| {
+        project == "acme" && bucket == BUCKET && path.starts_with("tele/metry/acme")
+    }));
+    let status = acme.client.status();
+    let uri = status["tables"][0]["uri"].as_str().expect("a URI");
+    assert_eq!(uri, "s3://acme-telemetry/tele/metry/acme/otel_logs_and_spans/");
+}
+
+#[test]
+fn a_revoked_role_stops_its_project_alone_and_loses_nothing() {
+    let acme = Acme::connected();
+    taken(&acme.client, "before");
+    acme.buckets.revoke(ROLE);
+
+    let refused = log(&acme.client, "meanwhile");
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert!(refused.header("retry-after").is_some());
+    assert!(refused.text().contains(ROLE) && refused.text().contains("acme"), "{}", refused.text());
+    let query = acme.client.query(&json!({ "sql": "SELECT * FROM otel_logs_and_spans" }));
+    assert_eq!(query.status, 503, "{}", query.text());
+    assert!(query.text().contains("plimsoll bucket check --project acme"), "{}", query.text());
+    let check =
+        acme.client.api("POST", "/api/v1/projects/acme/bucket/check", &acme.client.keys.admin_key, Some(&json!({})));
+    assert_eq!((check.status, &check.json()["ok"]), (200, &json!(false)), "{}", check.text());
+
+    // Everybody else goes on, compaction included.
+    for n in 0..5 {
+        taken(&acme.world, &format!("ours {n}"));
+    }
+    eventually("ours is compacted", SEEN_WITHIN, || {
+        let status = acme.world.status();
+        let tables = status["tables"].as_array().cloned().unwrap_or_default();
+        tables.iter().any(|table| {
+            table["project"] == acme.world.keys.project.as_str()
+                && table["table"] == "otel_logs_and_spans"
+                && table["live_segments"] == 0
+                && table["files"].as_u64() > Some(0)
+        })
+    });
+    assert_eq!(logs_of(&acme.world).len(), 5);
+    let status = acme.client.status();
+    let said = status["tables"][0]["error"].as_str().expect("an error");
+    assert!(said.contains(ROLE), "{said}");
+
+    acme.buckets.trust(ROLE, &acme.external_id);
+    eventually("taken again", SEEN_WITHIN, || log(&acme.client, "after").status == 200);
+    assert_eq!(logs_of(&acme.client), ["after", "before"]);
+    eventually("compacted", Duration::from_secs(60), || drained(&acme));
+    assert_eq!(logs_of(&acme.client), ["after", "before"]);
+    let status = acme.client.status();
+    assert_eq!(status["tables"][0]["quarantined"], 0);
+}
+
+#[test]
+fn bucket_and_prefix_stay_and_the_role_may_change() {
+    let acme = Acme::connected();
+    taken(&acme.client, "first");
+    acme.buckets.make_bucket("another");
+    let moved = acme.connect("another");
+    assert_eq!(moved.status, 409, "{}", moved.text());
+    assert!(acme.world.block_on(acme.buckets.paths("another")).is_empty());
+
+    let role = "arn:aws:iam::123456789012:role/plimsoll-byo-second";
+    acme.buckets.trust(role, &acme.external_id);
+    let place = json!({ "bucket": BUCKET, "region": "eu-central-1", "prefix": "tele/metry", "role_arn": role });
+    let changed = admin(&acme.world, "PUT", "/api/v1/projects/acme/bucket", &place);
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    acme.buckets.revoke(ROLE);
+    eventually("the new role is used", SEEN_WITHIN, || log(&acme.client, "second").status == 200);
+    assert_eq!(logs_of(&acme.client), ["first", "second"]);
+}
+
+#[test]
+fn what_does_not_fit_a_bucket_is_refused_in_plain_words() {
+    let acme = acme();
+    let put = |path: &str, place: Value| admin(&acme.world, "PUT", path, &place);
+    let good = json!({ "bucket": BUCKET, "region": "eu-central-1", "role_arn": ROLE });
+    for (field, value, says) in [
+        ("bucket", "Not A Bucket", "no bucket name"),
+        ("region", "Frankfurt", "no AWS region"),
+        ("prefix", "a/*", "no prefix"),
+        ("role_arn", "arn:aws:iam::123456789012:role/admin", "plimsoll-byo-"),
+        ("kms_key_arn", "alias/mine", "no KMS key"),
+    ] {
+        let mut place = good.clone();
+        place[field] = json!(value);
+        let refused = put("/api/v1/projects/acme/bucket", place);
+        assert_eq!(refused.status, 400, "{field}: {}", refused.text());
+        assert!(refused.text().contains(says), "{field}: {}", refused.text());
+    }
+    let own = put(&format!("/api/v1/projects/{}/bucket", acme.world.keys.project), good.clone());
+    assert_eq!(own.status, 409, "{}", own.text());
+    assert_eq!(put("/api/v1/projects/none/bucket", good).status, 404);
+    let check = admin(&acme.world, "POST", "/api/v1/projects/acme/bucket/check", &json!({}));
+    assert_eq!(check.status, 409, "{}", check.text());
+}
