@@ -1,4 +1,8 @@
-//! The dev cloud: Plimsoll's functions as AWS would run them, and what is shown about how they use it.
+//! The serverless form on one machine: the real function programs in the dev cloud, on AWS emulators, and what is shown about
+//! how they use AWS.
+
+// The dev cloud does to a function what Lambda does.
+mod lambda;
 
 // The proxy in front of the emulators.
 mod proxy;
