@@ -132,9 +132,11 @@ fn message(received: aws_sdk_sqs::types::Message) -> Result<Message, QueueError>
     }
 }
 
-/// The message is gone, or visible again: whoever holds this receipt holds nothing.
+/// The message is gone, or visible again: whoever holds this receipt holds nothing. SQS has had three ways to say so.
 fn is_stale(error: &ChangeMessageVisibilityError) -> bool {
-    error.is_message_not_inflight() || error.code() == Some("InvalidParameterValue")
+    error.is_message_not_inflight()
+        || error.is_receipt_handle_is_invalid()
+        || error.code() == Some("InvalidParameterValue")
 }
 
 fn seconds(visibility: Duration) -> i32 {

@@ -227,7 +227,7 @@ mod tests {
             let (whole, rest) = (bytes / ITEM_BYTES_MAX, bytes % ITEM_BYTES_MAX);
             let sizes =
                 std::iter::repeat_n(ITEM_BYTES_MAX, whole - 1).chain([ITEM_BYTES_MAX / 2, ITEM_BYTES_MAX / 2 + rest]);
-            let puts = sizes.enumerate().map(|(n, bytes)| Operation::put(key(&n.to_string()), sized(bytes)));
+            let puts = sizes.enumerate().map(|(n, bytes)| Operation::put(key(&format!("{n:x}")), sized(bytes)));
             puts.collect::<Vec<_>>()
         };
         assert!(check_transaction(&of_bytes(TRANSACTION_BYTES_MAX)).is_ok());

@@ -1,12 +1,13 @@
 //! AWS without AWS: DynamoDB Local, which is Amazon's own, and moto for everything else, on free ports of this machine.
 //!
 //! moto listens on loopback. DynamoDB Local has no option for that and listens everywhere; it holds what a test put.
-//! Neither checks who may do what: see `permissions` for that.
+//! Neither checks who may do what: `proxy` and `policy` see to that.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
+use std::sync::mpsc::Receiver;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -47,9 +48,9 @@ impl Emulators {
 
     /// A pair of one's own; returns when both answer.
     pub fn start() -> Self {
-        let moto = Server::start(python().arg(file("cloud/moto.py")));
+        let (mut moto, said) = Server::start(python().arg(file("cloud/serve_moto.py")));
         let (dynamodb, dynamodb_url) = start_dynamodb();
-        let moto_url = wait_for_moto(&moto);
+        let moto_url = wait_for_moto(&mut moto, &said);
         Self { dynamodb_url, moto_url, _servers: [dynamodb, moto] }
     }
 
@@ -150,7 +151,7 @@ fn start_dynamodb() -> (Server, String) {
             .arg(folder.join("DynamoDBLocal.jar"))
             // One database for every key and region, as an account has.
             .args(["-inMemory", "-sharedDb", "-disableTelemetry", "-port", &port.to_string()]);
-        let mut server = Server::start(&java);
+        let (mut server, _) = Server::start(&java);
         let url = format!("http://127.0.0.1:{port}");
         if answers(&mut server, &url) {
             return (server, url);
@@ -190,8 +191,17 @@ fn answers(server: &mut Server, url: &str) -> bool {
     true
 }
 
-fn wait_for_moto(server: &Server) -> String {
-    let port = server.lines().recv_timeout(START_WITHIN).ok().and_then(|line| line.parse::<u16>().ok());
-    let port = port.unwrap_or_else(|| panic!("moto does not start:\n{}", server.last_words()));
+/// The first thing that it says is its port.
+fn wait_for_moto(server: &mut Server, said: &Receiver<String>) -> String {
+    let mut waited = Duration::ZERO;
+    let line = loop {
+        if let Ok(line) = said.recv_timeout(STEP) {
+            break line;
+        }
+        waited += STEP;
+        let goes_on = waited < START_WITHIN && !server.has_ended();
+        assert!(goes_on, "moto does not start within {START_WITHIN:?}:\n{}", server.last_words());
+    };
+    let port: u16 = line.parse().unwrap_or_else(|_| panic!("moto says `{line}` and not its port"));
     format!("http://127.0.0.1:{port}")
 }

@@ -20,12 +20,11 @@ const SUPERVISE: &str =
 pub(super) struct Server {
     shell: Child,
     said: Arc<Mutex<VecDeque<String>>>,
-    lines: Receiver<String>,
 }
 
 impl Server {
-    /// Starts a program, which need not be ready yet.
-    pub(super) fn start(program: &Command) -> Self {
+    /// Starts a program, which need not be ready yet; with the lines that it prints.
+    pub(super) fn start(program: &Command) -> (Self, Receiver<String>) {
         let mut shell = Command::new("sh");
         shell
             .args(["-c", &format!("exec 3<&0; {SUPERVISE}"), "sh"])
@@ -44,12 +43,7 @@ impl Server {
         };
         keep_reading(shell.stdout.take().expect("piped above"), &said, tell);
         keep_reading(shell.stderr.take().expect("piped above"), &said, |_| {});
-        Self { shell, said, lines }
-    }
-
-    /// The lines of its standard output that were not taken yet.
-    pub(super) fn lines(&self) -> &Receiver<String> {
-        &self.lines
+        (Self { shell, said }, lines)
     }
 
     pub(super) fn has_ended(&mut self) -> bool {
