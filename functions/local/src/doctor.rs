@@ -1,5 +1,5 @@
 //! `plimsoll doctor`: is the data folder fit to be served from? Works on the folder itself, beside a running `serve` or
-//! without one, and leaves nothing behind.
+//! without one, and leaves nothing behind. With `--stack` the question is another one: see `cli::stack`.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Write};
@@ -16,7 +16,7 @@ use object_store::ObjectStore;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
 
-use crate::cli::{Align, CliError, DataArg, Screen, Table, bytes};
+use crate::cli::{Align, CliError, DataArg, Screen, SendArg, StackArg, Table, bytes, stack_doctor};
 use crate::serve::Root;
 use crate::serve::root::{self, StoredRoot};
 
@@ -24,6 +24,10 @@ use crate::serve::root::{self, StoredRoot};
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
     data: DataArg,
+    #[command(flatten)]
+    stack: StackArg,
+    #[command(flatten)]
+    send: SendArg,
     /// The checks as JSON
     #[arg(long)]
     json: bool,
@@ -52,6 +56,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ONLY_OWNER: u32 = 0o077;
 
 pub(crate) fn run(args: &DoctorArgs, screen: &mut Screen) -> Result<(), CliError> {
+    if let Some(stack) = &args.stack.stack {
+        return of_stack(stack, args, screen);
+    }
     let checks = examine(&args.data.data);
     if args.json {
         let checks: Vec<_> = checks.iter().map(Check::as_json).collect();
@@ -64,6 +71,16 @@ pub(crate) fn run(args: &DoctorArgs, screen: &mut Screen) -> Result<(), CliError
         table.write(screen.out, None)?;
     }
     if checks.iter().any(|check| check.found.is_err()) { Err(CliError::Reported) } else { Ok(()) }
+}
+
+fn of_stack(stack: &str, args: &DoctorArgs, screen: &mut Screen) -> Result<(), CliError> {
+    let checks = stack_doctor(stack, &args.send)?;
+    if args.json {
+        screen.json(&checks.document())?;
+    } else {
+        checks.show(screen)?;
+    }
+    if checks.is_fit() { Ok(()) } else { Err(CliError::Reported) }
 }
 
 /// All checks; without a folder there is nothing more to look at.

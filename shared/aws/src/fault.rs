@@ -2,14 +2,15 @@
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 /// A call that failed, after the SDK's own retries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     pub kind: FaultKind,
-    /// The service's name of the error, such as `ThrottlingException`; none: the service did not answer.
+    /// HTTP status; none: no answer came.
+    pub status: Option<u16>,
+    /// The service's name of the error, such as `ThrottlingException`; none: no answer came, or not from the service itself.
     pub code: Option<String>,
     /// The service's words, or what lies between it and us.
     pub words: String,
@@ -51,6 +52,9 @@ const DENIED: [&str; 9] = [
     "ExpiredTokenException",
 ];
 
+/// So that an error stays readable.
+const WORDS_CHARS_MAX: usize = 300;
+
 impl Fault {
     pub fn is(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)
@@ -70,15 +74,7 @@ impl std::error::Error for Fault {}
 
 /// Any operation's error.
 #[cfg_attr(
-    not(any(
-        feature = "invoke",
-        feature = "items",
-        feature = "mail",
-        feature = "queue",
-        feature = "seal",
-        feature = "secrets",
-        feature = "stack"
-    )),
+    not(any(feature = "invoke", feature = "mail", feature = "seal", feature = "secrets", feature = "stack")),
     allow(dead_code, reason = "no door that is opened here needs it")
 )]
 pub(crate) fn fault<E>(error: SdkError<E, HttpResponse>) -> Fault
@@ -91,11 +87,19 @@ where
             SdkError::ConstructionFailure(_) => FaultKind::Refused,
             _ => FaultKind::Unavailable,
         };
-        return Fault { kind, code: None, words: DisplayErrorContext(&error).to_string() };
+        return Fault { kind, status: None, code: None, words: causes(&error) };
     };
-    let (code, status) = (answered.err().code().unwrap_or("an error without a name"), answered.raw().status().as_u16());
-    let words = answered.err().message().unwrap_or("no words").to_owned();
-    Fault { kind: kind_of(code, status), code: Some(code.to_owned()), words }
+    let (code, status) = (answered.err().code().map(str::to_owned), answered.raw().status().as_u16());
+    let words = answered.err().message().map_or_else(|| format!("status {status} without words"), str::to_owned);
+    Fault { kind: kind_of(code.as_deref().unwrap_or_default(), status), status: Some(status), code, words }
+}
+
+/// The SDK's own kinds say little; their sources say which host, and why not.
+fn causes(error: &dyn std::error::Error) -> String {
+    let sources = std::iter::successors(error.source(), |error| error.source());
+    let mut words: Vec<String> = sources.map(|source| source.to_string().replace('\n', ";")).collect();
+    words.dedup();
+    if words.is_empty() { error.to_string() } else { words.join(": ").chars().take(WORDS_CHARS_MAX).collect() }
 }
 
 fn kind_of(code: &str, status: u16) -> FaultKind {

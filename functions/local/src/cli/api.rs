@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::Value;
+use ureq::tls::TlsConfig;
 
-use super::CliError;
 use super::error::ErrorDetail;
+use super::{CliError, trust};
 
 pub(super) struct Api {
     agent: ureq::Agent,
@@ -25,10 +26,11 @@ const ANSWER_BYTES_MAX: u64 = 1 << 30;
 const SHOWN_CHARS_MAX: usize = 200;
 
 impl Api {
-    pub(super) fn new(url: &str, key: Option<String>, unreachable_hint: String) -> Self {
+    pub(super) fn new(url: &str, key: Option<String>, unreachable_hint: String, tls: TlsConfig) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(TIMEOUT))
+            .tls_config(tls)
             .user_agent(concat!("plimsoll/", env!("CARGO_PKG_VERSION")))
             .build();
         let url = url.trim_end_matches('/').to_owned();
@@ -76,7 +78,7 @@ impl Api {
         let unreachable = |error: ureq::Error| CliError::Unreachable {
             url: self.url.clone(),
             cause: error.to_string(),
-            hint: Some(self.unreachable_hint.clone()),
+            hint: Some(trust::advice(&error).map_or_else(|| self.unreachable_hint.clone(), str::to_owned)),
         };
         let mut request = http::Request::builder().method(method).uri(&url).header("accept", "application/json");
         if let Some(key) = &self.key {

@@ -1,23 +1,34 @@
 //! To which Plimsoll a command speaks, and with which key.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Deserialize;
+use ureq::tls::TlsConfig;
 
 use super::api::Api;
+use super::stack::{Deployed, StackArg, StackKeys};
+use super::trust::TrustArg;
 use super::{CliError, units};
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Connection {
-    /// The API
-    #[arg(long, env = "PLIMSOLL_URL", default_value = "http://127.0.0.1:4319", value_name = "URL", value_parser = units::url)]
-    url: String,
+    /// The API [default: http://127.0.0.1:4319]
+    #[arg(long, env = "PLIMSOLL_URL", value_name = "URL", value_parser = units::url)]
+    url: Option<String>,
     /// API key [default: the one that `serve` wrote to <DATA>/credentials.json]
     #[arg(long, env = "PLIMSOLL_KEY", hide_env_values = true)]
     key: Option<String>,
     #[command(flatten)]
+    stack: StackArg,
+    #[command(flatten)]
+    trust: TrustArg,
+    #[command(flatten)]
     data: DataArg,
+    /// The stack, once it was read.
+    #[arg(skip)]
+    deployed: OnceCell<(Deployed, StackKeys)>,
 }
 
 /// Where `serve` keeps everything, and so the keys.
@@ -37,6 +48,8 @@ pub(super) enum For {
 }
 
 pub(crate) const DATA_DEFAULT: &str = "~/.plimsoll";
+const URL_DEFAULT: &str = "http://127.0.0.1:4319";
+const OTLP_URL_DEFAULT: &str = "http://127.0.0.1:4318";
 
 /// `<data>/credentials.json`, as `serve` writes it.
 #[derive(Deserialize)]
@@ -62,37 +75,30 @@ pub(crate) fn folder(text: &str) -> Result<PathBuf, String> {
 impl Connection {
     /// The API, to be spoken to with a key for `what`.
     pub(super) fn open(&self, what: For) -> Result<Api, CliError> {
-        Ok(Api::new(&self.url, Some(self.key(what)?), self.unreachable_hint()))
+        self.api(what, Some(self.key(what)?))
     }
 
-    /// The API with the admin key of the credentials file, and its project; none if there is no such file, or if a key was
-    /// given, of which nobody knows what it may do.
+    /// The API with the admin key of the credentials file, or of the stack, and its project; none if there is neither, or if a
+    /// key was given, of which nobody knows what it may do.
     pub(super) fn open_as_admin(&self) -> Option<(Api, String)> {
         if self.key.is_some() {
             return None;
         }
-        let Credentials { admin_key, project, .. } = self.credentials().ok()?;
-        Some((Api::new(&self.url, Some(admin_key), self.unreachable_hint()), project))
+        Some((self.open(For::Admin).ok()?, self.project().ok()?))
     }
 
     /// The API, for what everybody may ask.
-    pub(super) fn open_without_key(&self) -> Api {
-        Api::new(&self.url, None, self.unreachable_hint())
+    pub(super) fn open_without_key(&self) -> Result<Api, CliError> {
+        self.api(For::Admin, None)
     }
 
-    fn unreachable_hint(&self) -> String {
-        match self.credentials() {
-            Ok(c) if c.api_url.trim_end_matches('/') != self.url.trim_end_matches('/') => {
-                format!("is `plimsoll serve` running? It was first started with its API at {}: try --url", c.api_url)
-            }
-            _ => "is `plimsoll serve` running?".to_owned(),
-        }
-    }
-
-    /// The given key, else the right one of the credentials file.
+    /// The given key, else the right one of the stack or of the credentials file.
     pub(super) fn key(&self, what: For) -> Result<String, CliError> {
         if let Some(key) = &self.key {
             return Ok(key.clone());
+        }
+        if let Some((_, keys)) = self.deployed()? {
+            return Ok(keys.of(what).to_owned());
         }
         let credentials = self.credentials()?;
         Ok(match what {
@@ -102,15 +108,73 @@ impl Connection {
         })
     }
 
-    /// The project of the credentials file: for commands that need one and were given none.
+    /// The project of the stack or of the credentials file: for commands that need one and were given none.
     pub(super) fn project(&self) -> Result<String, CliError> {
-        Ok(self.credentials()?.project)
+        match self.deployed()? {
+            Some((_, keys)) => Ok(keys.project.clone()),
+            None => Ok(self.credentials()?.project),
+        }
+    }
+
+    /// Where OTLP goes, if `given` does not say.
+    pub(super) fn otlp_url(&self, given: Option<&str>) -> Result<String, CliError> {
+        match (given, self.deployed()?) {
+            (Some(_), Some(_)) => Err(either("--otlp-url (PLIMSOLL_OTLP_URL)")),
+            (Some(given), None) => Ok(given.to_owned()),
+            (None, Some((deployed, _))) => Ok(deployed.otlp_url.clone()),
+            (None, None) => Ok(OTLP_URL_DEFAULT.to_owned()),
+        }
+    }
+
+    pub(super) fn tls(&self) -> Result<TlsConfig, CliError> {
+        self.trust.tls()
+    }
+
+    fn api(&self, what: For, key: Option<String>) -> Result<Api, CliError> {
+        let (url, hint) = match self.deployed()? {
+            Some((deployed, _)) => {
+                let url = if what == For::Read { &deployed.query_url } else { &deployed.api_url };
+                (url.clone(), format!("`plimsoll doctor --stack {}` says more", deployed.name))
+            }
+            None => {
+                let url = self.url.as_deref().unwrap_or(URL_DEFAULT);
+                (url.to_owned(), self.unreachable_hint(url))
+            }
+        };
+        Ok(Api::new(&url, key, hint, self.tls()?))
+    }
+
+    /// The stack that was asked for, read once.
+    fn deployed(&self) -> Result<Option<&(Deployed, StackKeys)>, CliError> {
+        let Some(name) = &self.stack.stack else { return Ok(None) };
+        // A key of one must never go to the other.
+        if self.url.is_some() {
+            return Err(either("--url (PLIMSOLL_URL)"));
+        }
+        if let Some(read) = self.deployed.get() {
+            return Ok(Some(read));
+        }
+        let read = Deployed::open(name)?;
+        Ok(Some(self.deployed.get_or_init(|| read)))
+    }
+
+    fn unreachable_hint(&self, url: &str) -> String {
+        match self.credentials() {
+            Ok(c) if c.api_url.trim_end_matches('/') != url.trim_end_matches('/') => {
+                format!("is `plimsoll serve` running? It was first started with its API at {}: try --url", c.api_url)
+            }
+            _ => "is `plimsoll serve` running?".to_owned(),
+        }
     }
 
     fn credentials(&self) -> Result<Credentials, CliError> {
         let path = self.data.data.join("credentials.json");
         read(&path).map_err(|cause| CliError::NoKey { path, cause })
     }
+}
+
+fn either(other: &str) -> CliError {
+    CliError::Usage(format!("give either --stack (PLIMSOLL_STACK) or {other}, not both"))
 }
 
 fn read(path: &Path) -> Result<Credentials, String> {

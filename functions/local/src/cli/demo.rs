@@ -45,10 +45,9 @@ pub(super) struct DemoArgs {
     /// What was sent, as JSON
     #[arg(long)]
     json: bool,
-    /// Where OTLP goes
-    #[arg(long, env = "PLIMSOLL_OTLP_URL", default_value = "http://127.0.0.1:4318", value_name = "URL",
-        value_parser = units::url)]
-    otlp_url: String,
+    /// Where OTLP goes [default: http://127.0.0.1:4318, or the stack's]
+    #[arg(long, env = "PLIMSOLL_OTLP_URL", value_name = "URL", value_parser = units::url)]
+    otlp_url: Option<String>,
     #[command(flatten)]
     connection: Connection,
 }
@@ -64,7 +63,8 @@ const SPANS_PER_DAY_MAX: f64 = 1e11;
 const BACKFILL_MAX: Duration = Duration::from_secs(90 * 86_400);
 
 pub(super) fn run(args: &DemoArgs, screen: &mut Screen) -> Result<(), CliError> {
-    let sender = Sender::new(&args.otlp_url, &args.connection.key(For::Ingest)?);
+    let otlp_url = args.connection.otlp_url(args.otlp_url.as_deref())?;
+    let sender = Sender::trusting(args.connection.tls()?, &otlp_url, &args.connection.key(For::Ingest)?);
     let stop = Arc::new(AtomicBool::new(false));
     stop_on_signal(Arc::clone(&stop))?;
     let clock = SystemClock;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::trust;
 use crate::demo::send::SendError;
 
 /// Why a command failed.
@@ -22,6 +23,12 @@ pub enum CliError {
     Foreign { url: String, status: u16, body: String },
     #[error("no API key")]
     NoKey { path: PathBuf, cause: String },
+    /// The file of `--ca`.
+    #[error("cannot take the authorities to trust from {}: {why}", path.display())]
+    Authorities { path: PathBuf, why: String },
+    /// AWS, or what a stack has there, is not as it must be.
+    #[error("{what}")]
+    Cloud { what: String, advice: String },
     #[error("cannot write the output: {0}")]
     Output(#[from] std::io::Error),
     #[error("{what}: {source}")]
@@ -78,6 +85,7 @@ impl CliError {
         };
         match self {
             Self::Unreachable { hint: Some(hint), .. } => lines.push(format!("  {hint}")),
+            Self::Cloud { advice, .. } => lines.push(format!("  {advice}")),
             Self::NoKey { path, cause } => {
                 lines.push(format!("  {}: {cause}", path.display()));
                 lines.push(
@@ -93,7 +101,9 @@ impl CliError {
                     lines.extend(detail.request_id.iter().map(|id| format!("  request {id}")));
                 }
             }
-            Self::Send(SendError::Unreachable { .. }) => lines.push("  is `plimsoll serve` running?".to_owned()),
+            Self::Send(SendError::Unreachable { source, .. }) => {
+                lines.push(format!("  {}", trust::advice(source).unwrap_or("is `plimsoll serve` running?")));
+            }
             _ => {}
         }
         lines

@@ -1,5 +1,5 @@
-//! The command line. Everything but `serve` and `doctor` speaks HTTP to a Plimsoll, here or deployed; so it holds no logic of
-//! its own beyond asking and showing.
+//! The command line. Everything but `serve`, `doctor`, `stack` and `redrive` speaks HTTP to a Plimsoll, here or deployed; so it
+//! holds no logic of its own beyond asking and showing.
 //!
 //! Answers go to stdout; warnings, progress and statistics to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
@@ -17,8 +17,10 @@ mod project;
 mod query;
 mod repair;
 mod serve;
+mod stack;
 mod status;
 mod table;
+mod trust;
 mod units;
 
 #[cfg(test)]
@@ -33,6 +35,7 @@ pub(crate) use connection::DataArg;
 pub use error::CliError;
 pub(crate) use output::Screen;
 pub use serve::ServeArgs;
+pub(crate) use stack::{SendArg, StackArg, doctor as stack_doctor};
 pub(crate) use table::{Align, Table};
 pub(crate) use units::bytes;
 
@@ -58,13 +61,17 @@ enum Command {
     Compact(compact::CompactArgs),
     /// Bring tables into order whose metadata or files were put back in time; changes nothing on others
     Repair(repair::RepairArgs),
+    /// Bring a stack that was rolled out with `sam deploy` to life
+    Stack(stack::StackArgs),
+    /// Send triggers that a stack has put aside back to compaction
+    Redrive(stack::redrive::RedriveArgs),
     /// Create projects, list them, change their settings
     Project(project::ProjectArgs),
     /// Connect the buckets that projects' owners bring, and look into them
     Bucket(bucket::BucketArgs),
     /// Create API keys, list them, revoke them
     Key(key::KeyArgs),
-    /// Check data folder, store, ledger, clock and disk; may run beside `serve`
+    /// Check data folder, store, ledger, clock and disk; may run beside `serve`. With --stack: check a deployed stack
     Doctor(crate::doctor::DoctorArgs),
     /// Print the OpenAPI document of the management and query API
     Openapi(openapi::OpenapiArgs),
@@ -103,6 +110,8 @@ fn dispatch(command: Command, screen: &mut Screen) -> Result<(), CliError> {
         Command::Status(args) => status::run(&args, screen),
         Command::Compact(args) => compact::run(&args, screen),
         Command::Repair(args) => repair::run(&args, screen),
+        Command::Stack(args) => stack::run(&args, screen),
+        Command::Redrive(args) => stack::redrive::run(&args, screen),
         Command::Project(args) => project::run(&args, screen),
         Command::Bucket(args) => bucket::run(&args, screen),
         Command::Key(args) => key::run(&args, screen),

@@ -12,5 +12,5 @@ pub(super) struct OpenapiArgs {
 }
 
 pub(super) fn run(args: &OpenapiArgs, screen: &mut Screen) -> Result<(), CliError> {
-    screen.json(&args.connection.open_without_key().get("/api/v1/openapi.json")?)
+    screen.json(&args.connection.open_without_key()?.get("/api/v1/openapi.json")?)
 }

@@ -26,6 +26,7 @@ pub(crate) fn welcome(data: &Path, credentials: &Credentials, show_keys: ShowKey
 
 fn first_keys(keys: &Credentials) -> String {
     let Credentials { project, ingest_key, read_key, admin_key, otlp_url, api_url } = keys;
+    let (curl, env) = (curl_lines(otlp_url, api_url, ingest_key, read_key), env_lines(otlp_url, ingest_key));
     format!(
         r#"Project `{project}` was made. Its keys, shown once here and kept in credentials.json:
   ingest  {ingest_key}
@@ -34,14 +35,11 @@ fn first_keys(keys: &Credentials) -> String {
 
 Send a span, then read it back:
 
-  curl -sS {otlp_url}/v1/traces -H 'x-api-key: {ingest_key}' -H 'content-type: application/json' -d '{{"resourceSpans":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"hello"}}}}]}},"scopeSpans":[{{"spans":[{{"traceId":"'$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')'","spanId":"'$(od -An -N8 -tx1 /dev/urandom | tr -d ' \n')'","name":"first span","kind":1,"startTimeUnixNano":"'$(date +%s%N)'","endTimeUnixNano":"'$(date +%s%N)'"}}]}}]}}]}}'
-
-  curl -sS {api_url}/api/v1/query -H 'x-api-key: {read_key}' -H 'content-type: application/json' -d '{{"sql":"SELECT timestamp, resource___service___name, name FROM otel_logs_and_spans ORDER BY timestamp DESC LIMIT 5"}}'
+{curl}
 
 OpenTelemetry SDKs and the Collector:
 
-  export OTEL_EXPORTER_OTLP_ENDPOINT={otlp_url}
-  export OTEL_EXPORTER_OTLP_HEADERS=x-api-key={ingest_key}
+{env}
 
   exporters:
     otlphttp/plimsoll:
@@ -50,5 +48,21 @@ OpenTelemetry SDKs and the Collector:
       headers:
         x-api-key: {ingest_key}
 "#
+    )
+}
+
+/// Sends a span of this moment, and asks for the newest.
+pub(crate) fn curl_lines(otlp_url: &str, query_url: &str, ingest_key: &str, read_key: &str) -> String {
+    format!(
+        r#"  curl -sS {otlp_url}/v1/traces -H 'x-api-key: {ingest_key}' -H 'content-type: application/json' -d '{{"resourceSpans":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"hello"}}}}]}},"scopeSpans":[{{"spans":[{{"traceId":"'$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')'","spanId":"'$(od -An -N8 -tx1 /dev/urandom | tr -d ' \n')'","name":"first span","kind":1,"startTimeUnixNano":"'$(date +%s%N)'","endTimeUnixNano":"'$(date +%s%N)'"}}]}}]}}]}}'
+
+  curl -sS {query_url}/api/v1/query -H 'x-api-key: {read_key}' -H 'content-type: application/json' -d '{{"sql":"SELECT timestamp, resource___service___name, name FROM otel_logs_and_spans ORDER BY timestamp DESC LIMIT 5"}}'"#
+    )
+}
+
+/// What every OpenTelemetry SDK reads.
+pub(crate) fn env_lines(otlp_url: &str, ingest_key: &str) -> String {
+    format!(
+        "  export OTEL_EXPORTER_OTLP_ENDPOINT={otlp_url}\n  export OTEL_EXPORTER_OTLP_HEADERS=x-api-key={ingest_key}"
     )
 }

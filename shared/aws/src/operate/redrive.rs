@@ -147,14 +147,12 @@ fn sent_at(message: &Message) -> Option<i64> {
     message.attributes.as_ref()?.get(&MessageSystemAttributeName::SentTimestamp)?.parse().ok()
 }
 
-/// As emulators and SQS-compatible services answer.
+/// As emulators and SQS-compatible services answer; SQS itself gives each of its errors a name.
 fn is_unknown_call(fault: &Fault) -> bool {
-    const CODES: [&str; 5] = [
-        "InvalidAction",
-        "UnsupportedOperation",
-        "NotImplemented",
-        "UnknownOperationException",
-        "AWS.SimpleQueueService.UnsupportedOperation",
-    ];
-    fault.code.as_deref().is_some_and(|code| CODES.contains(&code)) || fault.words.contains("not been implemented")
+    const CODES: [&str; 4] =
+        ["InvalidAction", "NotImplemented", "UnknownOperationException", "AWS.SimpleQueueService.UnsupportedOperation"];
+    match &fault.code {
+        Some(code) => CODES.contains(&code.as_str()),
+        None => fault.status.is_some(),
+    }
 }

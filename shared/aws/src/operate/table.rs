@@ -29,12 +29,16 @@ impl Cloud {
         let client = Client::new(&self.config(Service::DynamoDb));
         let described = client.describe_table().table_name(table).send().await.map_err(fault)?.table;
         let expiry = client.describe_time_to_live().table_name(table).send().await.map_err(fault)?;
-        let backups = client.describe_continuous_backups().table_name(table).send().await.map_err(fault)?;
+        let backups = match client.describe_continuous_backups().table_name(table).send().await.map_err(fault) {
+            Ok(backups) => backups.continuous_backups_description,
+            // DynamoDB Local has none.
+            Err(fault) if fault.is("UnknownOperationException") => None,
+            Err(fault) => return Err(fault),
+        };
         let expiry = expiry.time_to_live_description.filter(|expiry| {
             matches!(expiry.time_to_live_status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling))
         });
-        let recovery =
-            backups.continuous_backups_description.and_then(|backups| backups.point_in_time_recovery_description);
+        let recovery = backups.and_then(|backups| backups.point_in_time_recovery_description);
         let recovers = recovery.and_then(|recovery| recovery.point_in_time_recovery_status);
         let status = described.as_ref().and_then(|table| table.table_status.as_ref());
         Ok(TableFacts {
