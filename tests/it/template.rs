@@ -45,6 +45,29 @@ fn limits_of_a_new_project_are_the_code_s_own_unless_set() {
     assert_eq!(defaults["DefaultRetentionDaysMetrics"], expected.retention_days_metrics);
 }
 
+/// `METHOD /path` of every operation that the functions describe.
+fn described() -> BTreeSet<String> {
+    let mut document = query::openapi();
+    document.merge(compact::openapi());
+    let document = serde_json::to_value(api::openapi(document)).expect("JSON");
+    let paths = document["paths"].as_object().expect("paths").iter();
+    let routes = paths.flat_map(|(path, methods)| {
+        let methods = methods.as_object().expect("methods").keys();
+        methods.map(move |method| format!("{} {path}", method.to_uppercase()))
+    });
+    routes.collect()
+}
+
+#[test]
+fn the_http_api_routes_what_the_functions_serve_and_nothing_else() {
+    let facts = ask("facts");
+    let routes = facts["routes"].as_object().unwrap().keys();
+    let routed: BTreeSet<String> = routes.filter(|route| !route.starts_with("OPTIONS ")).cloned().collect();
+    let mut served = described();
+    served.extend(model::Signal::ALL.map(|signal| format!("POST {}", signal.path())));
+    assert_eq!(routed, served);
+}
+
 /// All files below a folder of the repository whose name ends like this, in one text.
 fn text_of(folder: &str, ending: &str) -> String {
     let mut text = String::new();
