@@ -5,13 +5,16 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/plimsoll/target
 PLIMSOLL := $(CARGO_TARGET_DIR)/debug/plimsoll
 BUILD := cargo build --workspace --lib --bins
 
-.PHONY: run demo build test package release bench sim soak fuzz check
+.PHONY: run demo cloud build test package release bench bench-start sim soak fuzz check
 
 run: build ## serve everything on 127.0.0.1, data in ~/.plimsoll
 	@exec $(PLIMSOLL) serve $(ARGS)
 
 demo: build ## send a week of a small shop's telemetry to the running server
 	@exec $(PLIMSOLL) demo --backfill 7d $(ARGS)
+
+cloud: ## the serverless form on this machine: AWS emulators, the real functions, HTTP API, queue and schedules, until Ctrl-C
+	@tests/cloud/run
 
 build:
 	@$(BUILD)
@@ -27,6 +30,9 @@ release: ## all functions for arm64, for `sam deploy`; needs sam, cargo-lambda, 
 
 bench: ## measure; prints a table
 	@tests/bench
+
+bench-start: ## sizes and starts of the functions in the dev cloud; PROGRAMS=target/release for others than the dev build
+	@PLIMSOLL_BENCH_PROGRAMS="$(PROGRAMS)" tests/bench functions
 
 sim: build ## more simulated worlds than `make test` plays: SEEDS=1000 from SEED=0, and one of PAIRS=100 pairs of faults
 	@PLIMSOLL_SEED=$(or $(SEED),0) PLIMSOLL_SEEDS=$(or $(SEEDS),1000) PLIMSOLL_PAIRS=$(or $(PAIRS),100) \

@@ -4,12 +4,13 @@
 //! reported, never asserted; but each section checks that what it measured was done (rows counted, answers not empty).
 //!
 //! - `payload`, `spans`: request bodies, generated once from a seed, kept in files
-//! - `start`, `decode`, `ingest`, `compaction`, `queries`: one section each
+//! - `start`, `decode`, `ingest`, `compaction`, `queries`, `functions`: one section each
 //! - `load`: the load generator; `server`: a server that compacts only when asked; `process`: what `/proc` tells
 //! - `measure`: clock, medians, percentiles; `machine`: what it ran on; `report`: tables and JSON lines
 
 mod compaction;
 mod decode;
+mod functions;
 mod ingest;
 mod load;
 mod machine;
@@ -31,8 +32,13 @@ use report::Report;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// In their order; arguments choose among them.
-const SECTIONS: [(&str, fn(&Bench, &mut Report)); 4] =
-    [("start", start::run), ("decode", decode::run), ("ingest", ingest::run), ("tables", compaction::run)];
+const SECTIONS: [(&str, fn(&Bench, &mut Report)); 5] = [
+    ("start", start::run),
+    ("decode", decode::run),
+    ("ingest", ingest::run),
+    ("tables", compaction::run),
+    ("functions", functions::run),
+];
 
 /// What every section needs.
 struct Bench {

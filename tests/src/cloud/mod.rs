@@ -1,7 +1,7 @@
 //! The dev cloud: what AWS does around our functions, on one machine and loopback only, with the real `bootstrap` programs;
 //! and what is checked about how Plimsoll uses AWS.
 //!
-//! - [`stack`], [`template`]: what `template.yaml` describes, on emulators
+//! - [`dev`]: all of it together; [`stack`], [`template`]: what `template.yaml` describes, on emulators
 //! - [`lambda`]: functions, invoked in processes of their own; `environment`, `runtime_api`: one such process and what it sees
 //! - [`http`], [`http_event`]: HTTP API, function URLs and the Invoke API in front of them
 //! - [`mapping`]: from a queue to a function; [`schedule`]: ticks
@@ -10,6 +10,7 @@
 //! - [`proxy`]: between functions and emulators; [`policy`], [`isolation`], [`cost`]: what its journal shows
 
 pub mod cost;
+pub mod dev;
 pub mod emulators;
 mod environment;
 pub mod function;
