@@ -7,6 +7,7 @@ use futures::StreamExt;
 use meta::Trigger;
 use model::safeguard::{Safeguard, holds};
 use model::{DueRule, Micros, TableId};
+use objects::RootError;
 
 use crate::pass::{self, Done, Pass};
 use crate::{App, Counter, Deadline};
@@ -27,6 +28,9 @@ pub enum Outcome {
     BackedOff,
     /// It failed, and was logged. Stores may answer later.
     Unavailable { error: String },
+    /// The project's own bucket is out of reach until its owner sees to it. The message must not come again: five
+    /// receptions would put it aside and wake the operator; the sweeper looks again.
+    OutOfReach { error: String },
     /// It failed, and was logged.
     Failed { error: String },
     /// Only a newer version can do it: the message goes back to the queue.
@@ -97,7 +101,9 @@ async fn turn(app: &App, table: &TableId, due: DueRule, deadline: Deadline) -> O
         }
     };
     match &outcome {
-        Outcome::Unavailable { .. } => app.backoff.failed(&table.project, app.clock.as_ref()),
+        Outcome::Unavailable { .. } | Outcome::OutOfReach { .. } => {
+            app.backoff.failed(&table.project, app.clock.as_ref())
+        }
         _ => app.backoff.answered(&table.project),
     }
     outcome
@@ -113,6 +119,7 @@ fn failed(app: &App, table: &TableId, error: &crate::PassError) -> Outcome {
     let text = error.said();
     tracing::error!(%table, error = %text, "compaction failed");
     match error {
+        error if RootError::behind(error).is_some_and(RootError::is_the_owners) => Outcome::OutOfReach { error: text },
         crate::PassError::Newer(_) => Outcome::HandBack { why: text },
         error if error.is_unavailable() => Outcome::Unavailable { error: text },
         _ => Outcome::Failed { error: text },

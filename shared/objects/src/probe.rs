@@ -17,7 +17,9 @@ pub enum ProbeError {
     },
     #[error("a second create-only PUT of the same key was accepted: this store would lose Delta commits")]
     Overwrites,
-    #[error("an absent key is answered with an error other than `not found`; on S3, s3:ListBucket is lacking")]
+    #[error(
+        "asking for an absent key is answered with an error other than `not found` (on S3, s3:ListBucket may be lacking)"
+    )]
     AbsentIsNoAnswer {
         #[source]
         source: object_store::Error,

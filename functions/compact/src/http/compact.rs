@@ -111,7 +111,9 @@ async fn pass(app: &App, id: &TableId, days: DaysAtOnce, deadline: Deadline, bla
         Outcome::BackedOff => row.outcome = "backed_off",
         Outcome::Stopped { reason } => (row.outcome, row.error) = ("stopped", Some(stopped(&reason))),
         Outcome::Unavailable { .. } if is_up() => row.outcome = LATER,
-        Outcome::Unavailable { error } => (row.outcome, row.error) = ("unavailable", Some(error)),
+        Outcome::Unavailable { error } | Outcome::OutOfReach { error } => {
+            (row.outcome, row.error) = ("unavailable", Some(error))
+        }
         Outcome::Failed { error } | Outcome::HandBack { why: error } => {
             (row.outcome, row.error) = ("failed", Some(error));
         }

@@ -84,7 +84,10 @@ fn show(tables: &[TableStatus], screen: &mut Screen) -> Result<(), CliError> {
     screen.table(&shown)?;
     screen.line("")?;
     for table in tables {
-        screen.line(&table.uri)?;
+        // None: its bucket is not connected, which its error says.
+        if !table.uri.is_empty() {
+            screen.line(&table.uri)?;
+        }
     }
     tables.iter().try_for_each(|table| table.show_what_is_wrong(screen))
 }
