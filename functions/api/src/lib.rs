@@ -1,11 +1,12 @@
 //! The management API: projects with their settings and buckets, and API keys. For admin keys only.
 //!
 //! [`router`] has the routes; whoever serves them puts `edge::face` around. [`openapi`] describes them, generated from
-//! the code, together with what other functions add.
+//! the code, together with what other functions add. [`cloud`] is all of it as a function in Lambda.
 
 mod access;
 mod app;
 mod bucket;
+pub mod cloud;
 mod document;
 mod errors;
 mod keys;

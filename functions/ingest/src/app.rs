@@ -12,6 +12,7 @@ use objects::Roots;
 use tokio::sync::Semaphore;
 
 use crate::Meters;
+use crate::advice::{Advice, SmallRequests};
 use crate::announced::Announced;
 use crate::body::Budget;
 use crate::group::Groups;
@@ -35,6 +36,7 @@ pub struct Settings {
     pub company_wait: Duration,
     /// Decompressed bytes of the bodies that share a segment, unless one alone is larger.
     pub segment_bytes_max: usize,
+    pub small_requests: SmallRequests,
     /// Browser origins that may send; `*` alone means any.
     pub cors_origins: Vec<String>,
 }
@@ -50,6 +52,7 @@ impl Default for Settings {
             landings_max: 2,
             company_wait: Duration::from_millis(2),
             segment_bytes_max: 16 << 20,
+            small_requests: SmallRequests::Fine,
             cors_origins: Vec::new(),
         }
     }
@@ -69,6 +72,7 @@ pub struct App {
     pub(crate) settings: Settings,
     pub(crate) groups: Groups,
     pub(crate) announced: Announced,
+    pub(crate) advice: Advice,
     pub(crate) budget: Budget,
     pub(crate) decoders: Semaphore,
 }
@@ -93,6 +97,7 @@ impl App {
             decoders: Semaphore::new(settings.decoders_max),
             groups: Groups::default(),
             announced: Announced::default(),
+            advice: Advice::default(),
             ledger,
             roots,
             keys,

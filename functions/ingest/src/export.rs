@@ -11,12 +11,13 @@ use model::safeguard::carried;
 use model::{ProjectId, Scope, Signal, TableId};
 use otlp::answer::{self, PartialSuccess};
 use otlp::{ContentType, Encoding};
+use tracing::Instrument;
 
 use crate::body;
 use crate::group::join;
 use crate::land::Landed;
 use crate::prepare::{Checked, prepare};
-use crate::{App, Refusal};
+use crate::{App, Refusal, SmallRequests};
 
 /// Answers an export request in the encoding it came in, refusals too.
 pub(crate) async fn export(app: Arc<App>, signal: Signal, request: Request<Body>) -> Response {
@@ -26,7 +27,8 @@ pub(crate) async fn export(app: Arc<App>, signal: Signal, request: Request<Body>
         Ok(content_type) => {
             // A task of its own: a client that hangs up does not stop a landing half way, and a panic is a refusal.
             let app = Arc::clone(&app);
-            let task = tokio::spawn(carried(async move { accept(&app, signal, content_type, request).await }));
+            let work = async move { accept(&app, signal, content_type, request).await };
+            let task = tokio::spawn(carried(work).in_current_span());
             task.await.unwrap_or(Err((None, Refusal::Crashed)))
         }
         Err(refusal) => Err((None, refusal)),
@@ -89,11 +91,15 @@ async fn receive(
         None => Landed::Recorded,
     };
     app.meters.accepted(&caller.project, signal, landed, rows as u64, decoded.outcome.rejected, bytes as u64);
-    Ok(partial_success(decoded.outcome))
+    let advice = match app.settings.small_requests {
+        SmallRequests::Told => app.advice.after(&caller.project, bytes as u64, arrived),
+        SmallRequests::Fine => None,
+    };
+    Ok(partial_success(decoded.outcome, advice))
 }
 
 /// What the client should know although its request was taken: rejected records, or warnings.
-fn partial_success(outcome: rows::BodyOutcome) -> Option<PartialSuccess> {
+fn partial_success(outcome: rows::BodyOutcome, advice: Option<String>) -> Option<PartialSuccess> {
     let mut said = Vec::new();
     if outcome.rejected > 0 {
         said.push(outcome.rejected_message);
@@ -105,6 +111,7 @@ fn partial_success(outcome: rows::BodyOutcome) -> Option<PartialSuccess> {
         ));
     }
     said.extend(outcome.warnings);
+    said.extend(advice);
     (!said.is_empty()).then(|| PartialSuccess { rejected: outcome.rejected, message: said.join("; ") })
 }
 

@@ -12,6 +12,7 @@ use meta::ledger::GROUP_BODIES_MAX;
 use model::TableId;
 use model::safeguard::{Safeguard, carried, holds};
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 use crate::land::{LandError, Landed, land};
 use crate::{App, Prepared};
@@ -81,7 +82,7 @@ pub(crate) async fn join(
     drop(on_the_way);
     if lead {
         // A task of its own: a client that hangs up must not take its company's landing with it.
-        tokio::spawn(carried(lead_landings(Arc::clone(app), table)));
+        tokio::spawn(carried(lead_landings(Arc::clone(app), table)).in_current_span());
     }
     landed.await.unwrap_or_else(|_| Err(Arc::new(LandError::Abandoned)))
 }

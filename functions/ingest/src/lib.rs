@@ -7,15 +7,19 @@
 //! - `body`: reading it within limits; `prepare`: inflate, hash, decode
 //! - `group`: requests that arrive together land together
 //! - `land`: the PUT, the transaction in the ledger, `due`, the trigger
+//! - `advice`: a word to senders of many small requests
 //! - `blocking`: long computation, away from the threads that serve others
 //! - `refusal`: what the client is told otherwise
+//! - [`cloud`]: all of it as a function in Lambda
 
+mod advice;
 mod announced;
 mod app;
 mod blocking;
 mod body;
 #[cfg(debug_assertions)]
 mod broken;
+pub mod cloud;
 mod export;
 mod group;
 mod land;
@@ -24,6 +28,7 @@ mod prepare;
 mod refusal;
 mod router;
 
+pub use advice::SmallRequests;
 pub use app::{App, Doors, Settings};
 pub use land::{EncodeError, LandError, Prepared};
 pub use meters::Meters;

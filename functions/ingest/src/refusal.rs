@@ -67,6 +67,8 @@ pub enum Refusal {
     },
     #[error("the metadata store did not answer; send the same request again")]
     Metadata(#[source] meta::StoreError),
+    #[error("the time for this request was over; send the same request again")]
+    Late,
     #[error("this request could not be worked on; send it again")]
     Crashed,
 }
@@ -98,6 +100,7 @@ impl Refusal {
             | Self::Storage(_)
             | Self::Bucket { .. }
             | Self::Metadata(_)
+            | Self::Late
             | Self::Crashed => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -141,6 +144,7 @@ impl Refusal {
             Self::Overloaded => "overloaded",
             Self::Storage(_) | Self::Metadata(_) => "storage",
             Self::Bucket { .. } => "bucket",
+            Self::Late => "late",
             Self::Crashed => "crashed",
         }
     }

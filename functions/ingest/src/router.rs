@@ -36,7 +36,7 @@ async fn unknown_path(headers: HeaderMap) -> Response {
     refuse(&Refusal::UnknownPath, reply_as(&headers))
 }
 
-fn reply_as(headers: &HeaderMap) -> ContentType {
+pub(crate) fn reply_as(headers: &HeaderMap) -> ContentType {
     let sent = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok());
     ContentType::parse(sent).unwrap_or(ContentType::Json)
 }

@@ -32,7 +32,7 @@ impl Env {
     pub fn required<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
         let value = self.read(name)?;
         if value.is_none() {
-            self.problems.push(format!("{name} is missing"));
+            self.note(format!("{name} is missing"));
         }
         value
     }
@@ -57,6 +57,13 @@ impl Env {
         }
     }
 
+    /// Once, also if two ask for the same variable.
+    fn note(&mut self, problem: String) {
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+    }
+
     /// None: it does not read. Some(None): it is missing, or empty, which is how templates leave one out.
     fn read<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<Option<T>> {
         let text = match (self.lookup)(name) {
@@ -64,17 +71,30 @@ impl Env {
             Ok(text) => text,
             Err(VarError::NotPresent) => return Some(None),
             Err(VarError::NotUnicode(_)) => {
-                self.problems.push(format!("{name} is no UTF-8"));
+                self.note(format!("{name} is no UTF-8"));
                 return None;
             }
         };
         match text.parse() {
             Ok(value) => Some(Some(value)),
             Err(error) => {
-                self.problems.push(format!("{name} does not read: {error}"));
+                self.note(format!("{name} does not read: {error}"));
                 None
             }
         }
+    }
+}
+
+/// A variable of several values with commas between them; empty ones are left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct List(pub Vec<String>);
+
+impl FromStr for List {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let values = text.split(',').map(str::trim).filter(|value| !value.is_empty());
+        Ok(Self(values.map(str::to_owned).collect()))
     }
 }
 
@@ -93,6 +113,7 @@ mod tests {
     fn everything_that_is_wrong_is_reported_at_once() {
         let mut env = env(&[("PORT", "secret-text"), ("EMPTY", ""), ("GOOD", "7")]);
         let bucket: Option<String> = env.required("BUCKET");
+        let _: Option<String> = env.required("BUCKET");
         let empty: Option<String> = env.required("EMPTY");
         let port: Option<u16> = env.optional("PORT", 80);
         let good: Option<u16> = env.required("GOOD");
@@ -102,6 +123,14 @@ mod tests {
             assert!(error.to_string().contains(part), "{error}");
         }
         assert!(!error.to_string().contains("secret-text"), "{error}");
+    }
+
+    #[test]
+    fn a_list_has_commas_between_its_values() {
+        let mut env = env(&[("A", "https://a.test, https://b.test,"), ("B", "*")]);
+        let (a, b): (Option<List>, Option<List>) = (env.required("A"), env.required("B"));
+        let values = |list: Option<List>| list.expect("a list").0;
+        assert_eq!((values(a), values(b)), (vec!["https://a.test".into(), "https://b.test".into()], vec!["*".into()]));
     }
 
     #[test]

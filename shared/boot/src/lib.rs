@@ -5,7 +5,7 @@ mod log;
 mod period;
 mod shutdown;
 
-pub use env::{Env, EnvError};
+pub use env::{Env, EnvError, List};
 pub use log::{LogError, LogFormat, start_log};
 pub use period::Period;
 pub use shutdown::shutdown_signal;

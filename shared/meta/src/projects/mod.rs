@@ -85,6 +85,8 @@ struct Stored {
 pub struct Projects {
     store: Arc<dyn ItemStore>,
     clock: Arc<dyn Clock>,
+    /// Of new projects.
+    defaults: ProjectSettings,
     settings: Cache<ProjectId, Arc<ProjectSettings>>,
     storages: Storages,
 }
@@ -92,7 +94,13 @@ pub struct Projects {
 impl Projects {
     pub fn new(store: Arc<dyn ItemStore>, clock: Arc<dyn Clock>) -> Self {
         let settings = Cache::new(SETTINGS_AGE_MAX, SETTINGS_KEPT_MAX);
-        Self { store, clock, settings, storages: Storages::default() }
+        Self { store, clock, defaults: ProjectSettings::default(), settings, storages: Storages::default() }
+    }
+
+    /// New projects begin with these settings.
+    #[must_use]
+    pub fn with_defaults(self, defaults: ProjectSettings) -> Self {
+        Self { defaults, ..self }
     }
 
     /// With default settings, and its data below the installation's own root; on condition that the id was never used.
@@ -115,7 +123,7 @@ impl Projects {
             id: id.clone(),
             name: name.to_owned(),
             created_at: self.clock.now(),
-            settings: ProjectSettings::default(),
+            settings: self.defaults.clone(),
             storage,
         };
         match self.store.write(put(&project).when(Condition::Absent)).await {

@@ -1,0 +1,43 @@
+//! The assembly of the function.
+
+use std::sync::Arc;
+
+use aws::{Cloud, CloudError, S3BucketCheck};
+use clock::{Clock, Ids, RandomIds, SystemClock};
+use lambda::{Http, Sending, api_refusal};
+use meta::keys::Keys;
+use meta::projects::Projects;
+use utoipa::OpenApi;
+
+use super::Config;
+use crate::{App, router};
+
+/// Why the function cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
+}
+
+/// The document describes what this function serves; the other functions describe their own paths.
+#[derive(OpenApi)]
+#[openapi()]
+struct Others;
+
+pub async fn start(config: Config) -> Result<Http, StartError> {
+    let cloud = Cloud::load().await?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let ids: Arc<dyn Ids> = Arc::new(RandomIds);
+    let items = cloud.items(&config.table, Arc::clone(&clock));
+    let projects =
+        Arc::new(Projects::new(Arc::clone(&items), Arc::clone(&clock)).with_defaults(config.settings.clone()));
+    let keys = Arc::new(Keys::new(items, Arc::clone(&clock), Arc::clone(&ids)));
+    let app = App::new(projects, keys, Others::openapi()).with_buckets(Arc::new(S3BucketCheck::new(&cloud)));
+    Ok(function(app, &config, clock, ids))
+}
+
+/// The function over any doors: the cloud's, or a test's.
+pub fn function(app: App, config: &Config, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Http {
+    let router = edge::face(router(app), ids, &config.cors_origins);
+    Http::new(router, api_refusal, Sending::Whole, clock)
+}
