@@ -8,7 +8,7 @@
 //!   [`maintain_all`]: a round over all tables.
 //! - [`repair()`]: a table that was stopped since its ledger or its log was put back in time.
 //! - [`status()`]: how a table stands; [`lag()`]: how far compaction is behind.
-//! - `http/`: [`router`], what operators ask.
+//! - `http/`: [`router`], what operators ask; [`cloud`]: the function of its own.
 //!
 //! What holds at every step: only the ledger says what is live and who may commit; only a fresh snapshot says what is
 //! committed; an error is never believed; nothing that a commit may still name is deleted.
@@ -16,6 +16,7 @@
 mod app;
 mod aside;
 mod backoff;
+pub mod cloud;
 mod config;
 mod counters;
 mod deadline;

@@ -9,10 +9,12 @@
 //! - `encode`: rows as JSON, NDJSON, CSV and Arrow.
 //! - [`Runner`]: the door `QueryRunner` as a direct call.
 //! - `http`: the paths, and what they ask in SQL; answers in one piece, streamed, or linked.
+//! - [`cloud`]: the function of its own.
 
 mod admission;
 mod answer;
 mod app;
+pub mod cloud;
 mod encode;
 mod error;
 mod functions;

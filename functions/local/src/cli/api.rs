@@ -73,15 +73,23 @@ impl Api {
         }
     }
 
+    /// What an answer links to. The link is all that is needed: our key is nothing to whoever keeps it.
+    pub(super) fn linked(&self, url: &str) -> Result<Value, CliError> {
+        self.ask(Method::GET, url, None, None)
+    }
+
     fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, CliError> {
-        let url = format!("{}{path}", self.url);
+        self.ask(method, &format!("{}{path}", self.url), self.key.as_deref(), body)
+    }
+
+    fn ask(&self, method: Method, url: &str, key: Option<&str>, body: Option<&Value>) -> Result<Value, CliError> {
         let unreachable = |error: ureq::Error| CliError::Unreachable {
             url: self.url.clone(),
             cause: error.to_string(),
             hint: Some(trust::advice(&error).map_or_else(|| self.unreachable_hint.clone(), str::to_owned)),
         };
-        let mut request = http::Request::builder().method(method).uri(&url).header("accept", "application/json");
-        if let Some(key) = &self.key {
+        let mut request = http::Request::builder().method(method).uri(url).header("accept", "application/json");
+        if let Some(key) = key {
             request = request.header("authorization", format!("Bearer {key}"));
         }
         let response = match body {
@@ -97,7 +105,7 @@ impl Api {
         let mut response = response.map_err(unreachable)?;
         let status = response.status().as_u16();
         let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().map_err(unreachable)?;
-        understand(&url, status, &text)
+        understand(url, status, &text)
     }
 }
 

@@ -96,6 +96,11 @@ pub(super) fn run(args: &QueryArgs, screen: &mut Screen) -> Result<(), CliError>
     };
     let api = args.connection.open(For::Read)?;
     let answer = api.post("/api/v1/query", &args.request(&sql)).map_err(|error| with_sql(error, &sql))?;
+    // One that is too large to be sent by the cloud lies in the bucket.
+    let answer = match answer.pointer("/result/url").and_then(Value::as_str) {
+        Some(url) => api.linked(url)?,
+        None => answer,
+    };
     let answer: Answer = serde_json::from_value(answer).map_err(std::io::Error::from)?;
     match (args.json, args.csv) {
         (true, _) => answer.write_json(screen.out)?,

@@ -97,6 +97,25 @@ fn answer_of_two_rows() -> Value {
 }
 
 #[test]
+fn an_answer_that_lies_in_the_bucket_is_fetched_without_our_key() {
+    let bucket = Fake::answering(&[(200, answer_of_two_rows())]);
+    let url = format!("{}/projects/shop/results/2026-11-20/1.json?X-Amz-Signature=s", bucket.url);
+    let linked = json!({ "result": { "url": url, "rows": 2 }, "truncated": null, "warnings": [], "statistics": {} });
+    let fake = Fake::answering(&[(200, linked.clone())]);
+    let (code, out, err) = fake.run(&["query", "SELECT 1", "--csv"]);
+    assert_eq!((code, out.as_str()), (0, "service,n\nweb,1234\n\"a, \"\"b\"\"\",\n"), "{err}");
+    let (method, path, key, _) = bucket.asked().remove(0);
+    let expected = "/projects/shop/results/2026-11-20/1.json?X-Amz-Signature=s";
+    assert_eq!((method, path.as_str(), key.as_str()), (Method::GET, expected, ""));
+
+    let gone = Fake::answering_text(&[(403, "<Error><Code>AccessDenied</Code></Error>".to_owned())]);
+    let mut linked = linked;
+    linked["result"]["url"] = format!("{}/x", gone.url).into();
+    let (code, _, err) = Fake::answering(&[(200, linked)]).run(&["query", "SELECT 1"]);
+    assert!(code != 0 && err.contains("403") && err.contains("AccessDenied"), "{err}");
+}
+
+#[test]
 fn query_shows_a_table_and_remarks_beside_it() {
     let fake = Fake::answering(&[(200, answer_of_two_rows())]);
     let (code, out, err) =
