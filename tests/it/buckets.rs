@@ -1,15 +1,16 @@
 //! Projects whose owners bring their own buckets, through a whole server: what is refused until the bucket is connected,
 //! what a revoked role does to whom, and that nothing of it is lost.
 
+use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
-use model::DueRule;
-use model::Signal;
+use clock::{Clock, SystemClock};
+use local::serve::{BucketDoors, Credentials};
+use model::{DueRule, Signal};
 use serde_json::{Value, json};
 use testkit::MemoryBuckets;
-use tests::{Client, Reply, World, eventually};
-
-use local::serve::{BucketDoors, Credentials};
+use tests::{Binary, Client, Reply, World, eventually};
 
 const BUCKET: &str = "acme-telemetry";
 const ROLE: &str = "arn:aws:iam::123456789012:role/plimsoll-byo-acme";
@@ -27,7 +28,7 @@ struct Acme {
 fn acme() -> Acme {
     let buckets = MemoryBuckets::default();
     buckets.make_bucket(BUCKET);
-    let doors = BucketDoors { open: std::sync::Arc::new(buckets.clone()), check: std::sync::Arc::new(buckets.clone()) };
+    let doors = BucketDoors { open: Arc::new(buckets.clone()), check: Arc::new(buckets.clone()) };
     let world = World::with_small_files(|config| {
         config.buckets = doors;
         config.compact.due = DueRule::NOW;
@@ -87,7 +88,7 @@ fn client_of(world: &World, project: &str) -> Client {
 
 /// One log line.
 fn log(client: &Client, text: &str) -> Reply {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_nanos();
+    let now = SystemClock.now() * 1_000;
     let record = json!({ "timeUnixNano": now.to_string(), "body": { "stringValue": text } });
     let body = json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": [record] }] }] });
     let headers = [("content-type", "application/json"), ("x-api-key", client.keys.ingest_key.as_str())];
@@ -245,4 +246,38 @@ fn what_does_not_fit_a_bucket_is_refused_in_plain_words() {
     assert_eq!(put("/api/v1/projects/none/bucket", good).status, 404);
     let check = admin(&acme.world, "POST", "/api/v1/projects/acme/bucket/check", &json!({}));
     assert_eq!(check.status, 409, "{}", check.text());
+}
+
+#[test]
+fn the_command_line_makes_connects_and_checks() {
+    let acme = acme();
+    let cli = |args: &[&str]| {
+        let mut command = Command::new(Binary::path());
+        let keys = &acme.world.keys;
+        command.args(args).env("PLIMSOLL_URL", &keys.api_url).env("PLIMSOLL_KEY", &keys.admin_key);
+        let output = command.output().expect("it runs");
+        let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned());
+        (output.status.code(), said.concat())
+    };
+    let (code, said) = cli(&["project", "create", "second", "--bucket"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("RoleName=plimsoll-byo-second") && said.contains("bucket connect --project second"),
+        "{said}"
+    );
+
+    let connect =
+        ["bucket", "connect", "--project", "acme", "--bucket", BUCKET, "--region", "eu-central-1", "--role-arn", ROLE];
+    let (code, said) = cli(&connect);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("the bucket was not connected") && said.contains("AccessDenied"), "{said}");
+    acme.buckets.trust(ROLE, &acme.external_id);
+    let (code, said) = cli(&connect);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("conditional put") && said.contains("has its data in bucket"), "{said}");
+    assert_eq!(cli(&["bucket", "check", "--project", "acme"]).0, Some(0));
+    acme.buckets.revoke(ROLE);
+    let (code, said) = cli(&["bucket", "check", "--project", "acme", "--json"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("\"ok\": false"), "{said}");
 }

@@ -110,6 +110,7 @@ pub enum ServeError {
 /// A running server.
 pub struct Server {
     data: PathBuf,
+    root: Root,
     credentials: Credentials,
     show_keys: ShowKeys,
     stop: CancellationToken,
@@ -149,7 +150,7 @@ impl Server {
         let mut ports = JoinSet::new();
         ports.spawn(port::serve(otlp_port, parts.otlp, stop.clone(), connections.otlp_max));
         ports.spawn(port::serve(api_port, api, stop.clone(), connections.api_max));
-        Ok(Self { data: folder.path, credentials, show_keys, stop, ports, background })
+        Ok(Self { data: folder.path, root: config.root, credentials, show_keys, stop, ports, background })
     }
 
     /// The keys of the first project, with the addresses that this server has.
@@ -159,7 +160,7 @@ impl Server {
 
     /// What to tell the operator.
     pub fn welcome(&self) -> String {
-        welcome(&self.data, &self.credentials, self.show_keys)
+        welcome(&self.data, &self.root, &self.credentials, self.show_keys)
     }
 
     /// Takes no more requests, answers those that are here, and lets the background go.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::credentials::Credentials;
+use super::root::Root;
 
 /// Whether the keys were made by this start.
 #[derive(Clone, Copy)]
@@ -12,10 +13,14 @@ pub(crate) enum ShowKeys {
 }
 
 /// The lines after a start; on the first one with the keys, which are shown only then.
-pub(crate) fn welcome(data: &Path, credentials: &Credentials, show_keys: ShowKeys) -> String {
+pub(crate) fn welcome(data: &Path, root: &Root, credentials: &Credentials, show_keys: ShowKeys) -> String {
     let Credentials { otlp_url, api_url, .. } = credentials;
+    let objects = match root {
+        Root::Folder => String::new(),
+        Root::S3(root) => format!("  objects    {root}\n"),
+    };
     let head = format!(
-        "Plimsoll is ready.\n  OTLP/HTTP  {otlp_url}/v1/traces, /v1/logs, /v1/metrics\n  API        {api_url}/api/v1/query\n  data       {}\n",
+        "Plimsoll is ready.\n  OTLP/HTTP  {otlp_url}/v1/traces, /v1/logs, /v1/metrics\n  API        {api_url}/api/v1/query\n  data       {}\n{objects}",
         data.display()
     );
     match show_keys {
