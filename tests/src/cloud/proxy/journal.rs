@@ -57,7 +57,7 @@ impl Journal {
         self.inner().calls[mark..].to_vec()
     }
 
-    /// From now on each call is written too, at once, so that a killed test leaves what it had.
+    /// From now on each call is written too, at once, so that a killed test leaves what it had. The file must be new.
     pub fn write_to(&self, path: &Path, names: Names) -> std::io::Result<()> {
         let mut file = OpenOptions::new().create_new(true).append(true).open(path)?;
         write_line(&mut file, &Line::Names(names))?;

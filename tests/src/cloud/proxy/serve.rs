@@ -190,10 +190,13 @@ impl Shared {
         self.metering == Metering::On && reading.service == "dynamodb"
     }
 
-    /// `ConsumedCapacity` is an object, or in answers about many items a list of them.
+    /// As the reading says, else as the emulator: `ConsumedCapacity` is an object, or in answers about many items a list of them.
     fn capacity_units(&self, reading: &Reading, reply: &Response<Bytes>) -> f64 {
-        if !self.meters(reading) {
+        if !self.meters(reading) || !reply.status().is_success() {
             return 0.0;
+        }
+        if let Some(units) = reading.capacity_units {
+            return units;
         }
         let body: serde_json::Value = serde_json::from_slice(reply.body()).unwrap_or_default();
         let units = |of: &serde_json::Value| of["CapacityUnits"].as_f64().unwrap_or(0.0);

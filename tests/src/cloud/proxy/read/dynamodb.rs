@@ -32,7 +32,42 @@ pub(super) fn reading(asked: &Asked, region: &str) -> Reading {
         }
         _ => None,
     };
-    Reading { protocol: Protocol::DynamoDb, needs, consistent, ..Reading::named("dynamodb", operation) }
+    let capacity_units = (operation == "TransactWriteItems").then(|| transaction_units(&body));
+    Reading { protocol: Protocol::DynamoDb, needs, consistent, capacity_units, ..Reading::named("dynamodb", operation) }
+}
+
+/// What DynamoDB counts for a transaction that writes: two units for each started KB of each item. DynamoDB Local counts
+/// only the largest item. The size of an item that is updated or deleted is known only as far as the request says it.
+fn transaction_units(body: &Value) -> f64 {
+    const UNIT_BYTES: usize = 1024;
+    let items = body["TransactItems"].as_array().into_iter().flatten().filter_map(Value::as_object);
+    let bytes = items.flatten().map(|(_, item)| {
+        let written = [&item["Item"], &item["Key"], &item["ExpressionAttributeValues"]];
+        written.into_iter().filter_map(Value::as_object).map(attributes_bytes).sum::<usize>()
+    });
+    bytes.map(|bytes| 2.0 * bytes.div_ceil(UNIT_BYTES).max(1) as f64).sum()
+}
+
+/// Names in UTF-8, and values: text and bytes as long as they are, numbers about half their digits, one byte for others.
+/// Source: "DynamoDB item sizes and formats" (Developer Guide).
+fn attributes_bytes(attributes: &Map<String, Value>) -> usize {
+    attributes.iter().map(|(name, value)| name.len() + value_bytes(value)).sum()
+}
+
+fn value_bytes(value: &Value) -> usize {
+    const OF_COLLECTION: usize = 3;
+    let Some((kind, value)) = value.as_object().and_then(|value| value.iter().next()) else { return 0 };
+    match (kind.as_str(), value) {
+        ("S", Value::String(text)) => text.len(),
+        ("B", Value::String(base64)) => base64.len() / 4 * 3,
+        ("N", Value::String(number)) => number.len() / 2 + 1,
+        ("M", Value::Object(entries)) => OF_COLLECTION + entries.len() + attributes_bytes(entries),
+        ("L", Value::Array(values)) => OF_COLLECTION + values.len() + values.iter().map(value_bytes).sum::<usize>(),
+        ("SS" | "NS" | "BS", Value::Array(values)) => {
+            values.iter().filter_map(Value::as_str).map(str::len).sum::<usize>() + OF_COLLECTION
+        }
+        _ => 1,
+    }
 }
 
 /// The action for an item of a transaction.

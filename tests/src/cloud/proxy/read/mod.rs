@@ -42,6 +42,8 @@ pub(super) struct Reading {
     pub(super) needs: Vec<Need>,
     pub(super) consistent: Option<bool>,
     pub(super) assumed: Option<Assumed>,
+    /// What DynamoDB charges, where the emulator does not know.
+    pub(super) capacity_units: Option<f64>,
     pub(super) is_head: bool,
 }
 
@@ -55,6 +57,7 @@ impl Reading {
             needs: Vec::new(),
             consistent: None,
             assumed: None,
+            capacity_units: None,
             is_head: false,
         }
     }
@@ -91,6 +94,7 @@ fn parameter<'a>(parameters: &'a [(String, String)], name: &str) -> Option<&'a s
 #[cfg(test)]
 mod tests {
     use http::Request;
+    use serde_json::json;
 
     use super::*;
 
@@ -233,6 +237,26 @@ mod tests {
             let reading = reading(&asked("POST /", &[("x-amz-target", &target)], body), &signed("dynamodb"));
             assert_eq!(told(&reading), told_as);
             assert_eq!(reading.consistent, consistent, "{operation}");
+        }
+    }
+
+    #[test]
+    fn a_transaction_costs_two_units_for_each_started_kb_of_each_item() {
+        let put = |n: usize| json!({"Put": {"TableName": "t", "Item": {"pk": {"S": "a"}, "v": {"S": "x".repeat(n)}}}});
+        let check = json!({"ConditionCheck": {"TableName": "t", "Key": {"pk": {"S": "b"}}}});
+        let nested = json!({"Put": {"TableName": "t", "Item": {"m": {"M": {"l": {"L": [{"S": "x".repeat(1_020)}]}}}}}});
+        let cases = [
+            (vec![put(10)], 2.0),
+            (vec![put(10), put(10)], 4.0),
+            (vec![put(1_020), put(1_021)], 6.0),
+            (vec![put(2_000), check.clone()], 6.0),
+            (vec![nested], 4.0),
+        ];
+        for (items, units) in cases {
+            let body = json!({ "TransactItems": items }).to_string();
+            let target = [("x-amz-target", "DynamoDB_20120810.TransactWriteItems")];
+            let read = reading(&asked("POST /", &target, &body), &signed("dynamodb"));
+            assert_eq!(read.capacity_units, Some(units), "{body}");
         }
     }
 
