@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use tests::cloud::policy::{coverage, expanded_template, roles};
+use tests::cloud::policy::{Names, coverage, expanded_template, roles};
 use tests::cloud::proxy::{Call, Line, Who, read_journal};
 
 use super::unreached::UNREACHED;
@@ -11,6 +11,21 @@ use super::unreached::UNREACHED;
 /// Processes that are no function: what creates the emulated stack and the customers' buckets, the tests themselves, and
 /// the command line of an operator.
 const OUTSIDERS: [&str; 4] = ["setup", "test", "operator", "customer"];
+
+#[test]
+fn the_roles_of_the_template_are_understood() {
+    let roles = roles(&expanded_template());
+    let names = Names::of_stack("eu-central-1", "table", "bucket", "queue");
+    for role in &roles {
+        let resources = role.statements.iter().flat_map(|statement| &statement.resources);
+        let resources: Vec<_> = resources.map(|resource| names.resolve(resource)).collect();
+        assert!(!resources.is_empty() && resources.iter().all(|arn| arn.starts_with("arn:aws:")), "{role:?}");
+    }
+    let functions: Vec<_> = roles.iter().map(|role| role.function.as_str()).collect();
+    assert_eq!(functions, ["ingest", "compact", "query", "api"]);
+    let without_calls = coverage(&[], &roles, &OUTSIDERS, UNREACHED);
+    assert_eq!(without_calls.wrongly_declared, [].into(), "each entry in unreached.rs names a grant of the template");
+}
 
 #[test]
 #[ignore = "judges the journals of a whole run; tests/run runs it when all others have ended"]
