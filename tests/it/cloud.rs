@@ -7,6 +7,11 @@ mod lambda;
 // The proxy in front of the emulators.
 mod proxy;
 
+// The functions' handlers in one process on the emulated AWS: whose credentials enter whose bucket, what requests cost.
+mod byo;
+mod cost;
+mod handlers;
+
 // What a whole run's calls say about the roles in template.yaml.
 mod permissions;
 mod unreached;
