@@ -38,7 +38,9 @@ async fn tenants(world: &World) -> [Tenant; 3] {
 }
 
 async fn own(world: &World, id: &'static str) -> Tenant {
-    world.process("api").projects.create(&project(id), id).await.unwrap();
+    let api = world.process("api");
+    api.projects.create(&project(id), id).await.unwrap();
+    assert!(!api.projects.list(None, 10).await.unwrap().projects.is_empty());
     Tenant { id, key: world.key(&project(id)).await, byo: None }
 }
 
