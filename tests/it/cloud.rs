@@ -4,6 +4,18 @@
 // The dev cloud does to a function what Lambda does.
 mod lambda;
 
+mod world;
+
+// From SDKs to answers, through all functions.
+mod flow;
+
+// Each record once, whatever queues, processes and stores do.
+mod exactly_once;
+mod faults;
+
+// Too large, too long, broken.
+mod limits;
+
 // The proxy in front of the emulators.
 mod proxy;
 

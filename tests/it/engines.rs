@@ -1,6 +1,7 @@
 //! Other engines read our tables from the disk, with nothing of ours in between: deltalake for Python, DuckDB and Polars
 //! give the answers that our own query API gives.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -47,16 +48,27 @@ fn is_same(a: &Value, b: &Value) -> bool {
 
 /// Every engine answers every check as we do.
 fn assert_agreement(client: &Client, when: &str) {
-    let checks = checks();
     let tables = ["otel_logs_and_spans", "otel_metrics"].map(|name| (name, DeltaFolder::of(client, "default", name)));
     let folders = tables.each_ref().map(|(name, folder)| (*name, folder.path()));
-    let answers = ask_engines(&folders, &checks, &ENGINES);
+    assert_agreement_on(client, &folders, &ENGINES, &[], when);
+}
+
+/// The same of some engines, on tables wherever they lie, with what the environment must tell of the way there.
+pub(crate) fn assert_agreement_on(
+    client: &Client,
+    tables: &[(&str, &Path)],
+    engines: &[&str],
+    variables: &[(&str, String)],
+    when: &str,
+) {
+    let checks = checks();
+    let answers = ask_engines(tables, &checks, engines, variables);
     for check in checks.as_array().unwrap() {
         let (name, sql) = (check["name"].as_str().unwrap(), check["sql"].as_str().unwrap());
         let ours = ours(client, sql);
         assert!(!ours.is_empty(), "{name}: a check without rows says nothing");
-        for engine in ENGINES {
-            let answer = &answers["engines"][engine][name];
+        for engine in engines {
+            let answer = &answers["engines"][*engine][name];
             assert!(answer["error"].is_null(), "{when}: {engine}: {name}: {answer}");
             let theirs = answer["rows"].as_array().unwrap();
             assert_eq!(theirs.len(), ours.len(), "{when}: {engine}: {name}");

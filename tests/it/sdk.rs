@@ -16,14 +16,14 @@ const TRACES: u32 = 3;
 /// Segments of others, so that compaction takes a while.
 const OTHERS: u64 = 24;
 
-/// What a program sent in a run, and where it stood when it was last looked at.
-struct Run {
+/// What a program sent in a run.
+pub(crate) struct Run {
     name: String,
     sent: Value,
 }
 
 impl Run {
-    fn send(client: &Client, export: Export, name: String) -> Self {
+    pub(crate) fn send(client: &Client, export: Export, name: String) -> Self {
         let sent = emit(client, export, &name, TRACES);
         for signal in ["spans", "logs", "metrics"] {
             assert!(sent[signal].as_array().is_some_and(|records| !records.is_empty()), "{export:?} sent no {signal}");
@@ -32,7 +32,7 @@ impl Run {
     }
 
     /// All records, each once, each right. Where they were read from.
-    fn check(&self, client: &Client) -> Places {
+    pub(crate) fn check(&self, client: &Client) -> Places {
         let found = records::stored(client, &self.name);
         records::assert_same(&self.name, records::expected(&self.sent), found.records);
         found.places

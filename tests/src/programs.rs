@@ -109,9 +109,10 @@ pub fn plimsoll(client: &Client, args: &[&str]) -> Value {
 }
 
 /// Asks other engines: see `engines/check.py`. `tables` are names and folders.
-pub fn ask_engines(tables: &[(&str, &Path)], checks: &Value, engines: &[&str]) -> Value {
+pub fn ask_engines(tables: &[(&str, &Path)], checks: &Value, engines: &[&str], variables: &[(&str, String)]) -> Value {
     let mut command = python();
     command.arg(file("engines/check.py"));
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
     for (name, folder) in tables {
         command.arg("--table").arg(format!("{name}={}", folder.display()));
     }
