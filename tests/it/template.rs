@@ -4,14 +4,19 @@
 //! code and the documents: what is read from the environment, served, logged, and how things are called.
 
 use std::collections::BTreeSet;
+use std::env::VarError;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
+use boot::Env;
 use model::ProjectSettings;
 use serde_json::{Value, json};
 use tests::programs::{file, json_from, sam_python};
 
 /// More would be needed to check less.
 const MUTATIONS_MIN: u64 = 80;
+/// Read by `boot::start_log` in every function.
+const OF_THE_LOG: [&str; 2] = ["PLIMSOLL_LOG", "PLIMSOLL_LOG_FORMAT"];
 
 fn ask(what: &str) -> Value {
     json_from(sam_python().arg(file("template/check.py")).arg(what), None)
@@ -33,6 +38,34 @@ fn a_template_with_one_thing_wrong_is_noticed_whatever_it_is() {
     assert_eq!(answer["missed"], json!([]));
     assert_eq!(answer["promises without a mutation"], json!([]));
     assert!(answer["mutations"].as_u64().unwrap() >= MUTATIONS_MIN, "{}", answer["mutations"]);
+}
+
+/// Our own variables among those that a function asks its environment for.
+fn read_by<T>(read: impl FnOnce(&mut Env) -> T) -> BTreeSet<String> {
+    let asked: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+    let noted = Arc::clone(&asked);
+    let mut env = Env::with(move |name| {
+        noted.lock().unwrap().insert(name.to_owned());
+        Err(VarError::NotPresent)
+    });
+    read(&mut env);
+    let asked = asked.lock().unwrap();
+    let ours = asked.iter().filter(|name| name.starts_with("PLIMSOLL_")).cloned();
+    ours.chain(OF_THE_LOG.map(str::to_owned)).collect()
+}
+
+#[test]
+fn each_function_reads_the_variables_it_is_given_and_no_others() {
+    let set = ask("facts")["variables"].clone();
+    let read = [
+        ("ingest", read_by(ingest::cloud::Config::read)),
+        ("compact", read_by(compact::cloud::Config::read)),
+        ("query", read_by(query::cloud::Config::read)),
+        ("api", read_by(api::cloud::Config::read)),
+    ];
+    for (function, read) in read {
+        assert_eq!(json!(read), set[function], "{function}: left, what it reads; right, what template.yaml sets");
+    }
 }
 
 #[test]
