@@ -52,7 +52,11 @@ mod lifecycle;
 
 // The command line as a user runs it, and the shop whose telemetry it sends.
 mod cli;
+mod https;
 mod shop;
+
+// A deployed stack as its operator sees it.
+mod stack;
 
 // As separate functions, in the cloud.
 mod cloud;

@@ -4,17 +4,20 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use aws::{Cloud, Endpoints};
+use aws::{Cloud, Endpoints, Service};
 use aws_credential_types::Credentials;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use doors::{Answered, Asked, Outcome, QueryRunError, QueryRunner, Question, Refusal};
+use clock::{Ids, RandomIds};
+use doors::{Answered, Asked, Outcome, QueryRunError, QueryRunner, Question, Refusal, SealContext, SealError, Sealer};
+use futures::FutureExt;
 use http::StatusCode;
 use model::ProjectId;
-use testkit::contract::queries;
+use testkit::contract::{mail, queries, seal};
+use tests::cloud::Emulators;
 use tests::tables::Tables;
 use tokio::net::TcpListener;
 
@@ -138,4 +141,54 @@ async fn nobody_there_is_retryable() {
     let cloud = Cloud::with_keys("eu-central-1", keys, Endpoints::everywhere(format!("http://127.0.0.1:{port}")));
     let error = cloud.query_runner(FUNCTION).run(&question(None)).await.expect_err("nobody");
     assert!(error.is_retryable(), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_by_ses() {
+    let emulators = Emulators::shared();
+    let cloud = emulators.cloud();
+    let client = aws_sdk_sesv2::Client::new(&cloud.config(Service::Ses));
+    for (name, case) in mail::CASES {
+        println!("{name}");
+        let from = format!("plimsoll-{}@example.com", RandomIds.fresh());
+        client.create_email_identity().email_identity(&from).send().await.expect("verified");
+        let url = format!("{}/moto-api/data.json", emulators.moto_url());
+        let taken = Box::new(move |id: String| std::future::ready(message(&url, &id)).boxed());
+        case(mail::World { mailer: Arc::new(cloud.mailer(None)), from, taken }).await;
+    }
+}
+
+/// The message as moto keeps it, envelope first.
+fn message(url: &str, id: &str) -> String {
+    let data = ureq::get(url).call().expect("moto answers").body_mut().read_to_string().expect("text");
+    let data: serde_json::Value = serde_json::from_str(&data).expect("JSON");
+    let kinds = data["sesv2"].as_object().into_iter().chain(data["ses"].as_object()).flatten();
+    let messages = kinds.flat_map(|(_, items)| items.as_array().into_iter().flatten());
+    let mut found = messages.filter(|message| message["id"] == id);
+    let message = found.next().unwrap_or_else(|| panic!("no message {id} in {data}"));
+    let to = message["destinations"].as_array().into_iter().flatten().map(|to| to.as_str().unwrap_or_default());
+    format!("X-To: {}\r\n{}", to.collect::<Vec<_>>().join(", "), message["raw_data"].as_str().unwrap_or_default())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_sealed_by_kms() {
+    let cloud = Emulators::shared().cloud();
+    let client = aws_sdk_kms::Client::new(&cloud.config(Service::Kms));
+    let key = async || {
+        let made = client.create_key().send().await.expect("a key");
+        cloud.sealer(made.key_metadata().expect("told").key_id())
+    };
+    for (name, case) in seal::CASES {
+        println!("{name}");
+        case(seal::World { sealer: Arc::new(key().await), stranger: Arc::new(key().await) }).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_not_there_is_said() {
+    let cloud = Emulators::shared().cloud();
+    let context = SealContext::new(&ProjectId::parse("shop").expect("an id"), "token");
+    let error = cloud.sealer("no-such-key").seal(&context, b"s3cret").await.expect_err("not sealed");
+    assert!(matches!(error, SealError::Key(_)) && !error.is_retryable(), "{error}");
+    assert!(error.to_string().contains("NotFoundException"), "{error}");
 }

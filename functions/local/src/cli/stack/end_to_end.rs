@@ -34,7 +34,7 @@ pub(super) fn checks(deployed: &Deployed, keys: &StackKeys, trust: &TrustArg) ->
     };
     vec![
         // An empty request is a success, and stores nothing.
-        said("ingest", doors.otlp.post("/v1/logs", &json!({})), |_| "answers, and knows the ingest key".to_owned()),
+        ingest(doors.otlp.post("/v1/logs", &json!({})), &deployed.name),
         said("query", doors.query.post("/api/v1/query", &json!({ "sql": "SELECT 1" })), |_| {
             "answers, and knows the read key".to_owned()
         }),
@@ -104,6 +104,24 @@ fn said(name: &'static str, answer: Result<Value, CliError>, found: impl FnOnce(
     match answer {
         Ok(answer) => Check::ok(name, found(&answer)),
         Err(error) => Check::failed(name, &error),
+    }
+}
+
+/// OTLP has errors of its own form.
+fn ingest(answer: Result<Value, CliError>, stack: &str) -> Check {
+    const NAME: &str = "ingest";
+    match answer {
+        Ok(_) => Check::ok(NAME, "answers, and knows the ingest key"),
+        Err(CliError::Foreign { status, body, .. }) => {
+            let said: Value = serde_json::from_str(&body).unwrap_or_default();
+            let said = said["message"].as_str().unwrap_or(&body).to_owned();
+            let advice = match status {
+                401 | 403 => format!("draw new keys: plimsoll stack init --stack {stack} --new-keys"),
+                _ => "the log of the ingest function says more".to_owned(),
+            };
+            Check::fail(NAME, format!("answers {status}: {said}"), advice)
+        }
+        Err(error) => Check::failed(NAME, &error),
     }
 }
 
