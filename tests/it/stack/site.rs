@@ -124,10 +124,6 @@ impl Site {
         aws_sdk_s3::Client::from_conf(config.build())
     }
 
-    pub(super) fn secrets(&self) -> aws_sdk_secretsmanager::Client {
-        aws_sdk_secretsmanager::Client::new(&self.cloud.config(Service::SecretsManager))
-    }
-
     pub(super) fn keys(&self) -> Keys {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         Keys::new(self.cloud.items(&self.table, Arc::clone(&clock)), clock, Arc::new(RandomIds))
