@@ -1,5 +1,6 @@
 //! A deployed stack by the operator's command line: its first run, what `doctor` finds, and triggers that were put aside.
 
+mod mover;
 mod site;
 
 use std::sync::Arc;

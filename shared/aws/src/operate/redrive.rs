@@ -147,10 +147,10 @@ fn sent_at(message: &Message) -> Option<i64> {
     message.attributes.as_ref()?.get(&MessageSystemAttributeName::SentTimestamp)?.parse().ok()
 }
 
-/// As emulators and SQS-compatible services answer; SQS itself gives each of its errors a name.
+/// As emulators and SQS-compatible services answer; SQS itself gives each of its errors a name. `UnsupportedOperation` is none of
+/// these: so SQS says that a move is under way already.
 fn is_unknown_call(fault: &Fault) -> bool {
-    const CODES: [&str; 4] =
-        ["InvalidAction", "NotImplemented", "UnknownOperationException", "AWS.SimpleQueueService.UnsupportedOperation"];
+    const CODES: [&str; 3] = ["InvalidAction", "NotImplemented", "UnknownOperationException"];
     match &fault.code {
         Some(code) => CODES.contains(&code.as_str()),
         None => fault.status.is_some(),
