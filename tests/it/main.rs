@@ -60,6 +60,7 @@ mod stack;
 
 // As separate functions, in the cloud.
 mod cloud;
+mod events;
 
 // Questions: SQL and its limits, the read API, the queries that dashboards send, and who sees what.
 mod isolation;

@@ -5,6 +5,7 @@ mod client;
 pub mod cloud;
 pub mod delta;
 pub mod disk;
+pub mod events;
 pub mod fuzz;
 pub mod programs;
 pub mod shop;
