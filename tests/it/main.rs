@@ -50,6 +50,9 @@ mod engines;
 mod late;
 mod lifecycle;
 
+// The heavy functions as Lambda calls them, on doors in memory.
+mod cloud_functions;
+
 // The command line as a user runs it, and the shop whose telemetry it sends.
 mod cli;
 mod https;

@@ -12,9 +12,9 @@ use axum::Router;
 use clock::{Clock, CountingIds, Ids, ManualClock};
 use http::Method;
 use lake::{Commit, DeltaLogs, FileName, FileWriter, LogOpener, TableLog};
-use meta::Ledger;
 use meta::keys::{Keys, NewKey, Reach};
 use meta::ledger::Recorded;
+use meta::{ItemStore, Ledger};
 use model::{BodyHash, Micros, ProjectId, Scope, Segment, SegmentId, TableId, TableName, rfc3339};
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
@@ -33,6 +33,7 @@ pub const NOW: Micros = 1_795_140_000_000_000;
 /// Everything in memory, but for what queries spill.
 pub struct Tables {
     pub app: Arc<App>,
+    pub items: Arc<dyn ItemStore>,
     pub ledger: Ledger,
     pub roots: Roots,
     pub store: Arc<InMemory>,
@@ -79,9 +80,9 @@ impl Tables {
         set(&mut settings);
         let clock = Arc::new(ManualClock::new(NOW));
         let ids = Arc::new(CountingIds::default());
-        let items = Arc::new(MemoryItems::new(Arc::clone(&clock) as Arc<dyn Clock>));
+        let items: Arc<dyn ItemStore> = Arc::new(MemoryItems::new(Arc::clone(&clock) as Arc<dyn Clock>));
         let ledger = Ledger::new(items.clone(), clock.clone(), ids.clone());
-        let keys = Arc::new(Keys::new(items, clock.clone(), ids.clone()));
+        let keys = Arc::new(Keys::new(items.clone(), clock.clone(), ids.clone()));
         let store = Arc::new(InMemory::new());
         let links = Links::new(Arc::new(OpenSigner), Path::default());
         let roots = Roots::new(store.clone(), Url::parse("memory:///").expect("a URL")).with_links(links);
@@ -95,7 +96,7 @@ impl Tables {
             ids: ids.clone(),
         };
         let app = App::new(doors, Meters::default(), settings).expect("queries can be answered");
-        Self { app, ledger, roots, store, logs, clock, keys, ids, _spill: spill }
+        Self { app, items, ledger, roots, store, logs, clock, keys, ids, _spill: spill }
     }
 
     /// The routes as a server has them.

@@ -8,6 +8,7 @@ use model::{TableId, TableName};
 use serde_json::json;
 
 use super::world::{World, exactly_once};
+use crate::stores::{Effect, Faults};
 
 fn trigger(table: &TableId) -> String {
     serde_json::to_string(&Trigger::new(table.clone())).unwrap()
@@ -46,4 +47,17 @@ async fn with_no_time_left_nothing_is_begun_and_nothing_comes_again() {
     assert_eq!(world.ledger().read(&world.table).await.unwrap().unlisted().len(), 1);
     assert_eq!(compact::see_to(&app, &[&table], world.deadline()).await, [Fate::Leaves]);
     assert!(world.ledger().read(&world.table).await.unwrap().unlisted().is_empty());
+}
+
+/// Most triggers find a table that is not due: this is what each of them costs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_not_due_costs_four_reads_of_the_ledger_and_no_lease() {
+    let world = World::new().await;
+    world.send_some().await;
+    let faults = Faults::none();
+    let app = world.faulty_app(&faults);
+    let table = trigger(&world.table);
+    assert_eq!(compact::see_to(&app, &[&table, &table], world.deadline()).await, [Fate::Leaves; 2]);
+    assert_eq!(faults.calls(), [Effect::Reads; 4], "stop, batches, live segments, mark");
+    assert!(world.ledger().read_lease(&world.table).await.unwrap().is_none());
 }
