@@ -1,6 +1,7 @@
 //! The log of a process, on stderr: text for people, JSON for machines.
 //!
-//! `PLIMSOLL_LOG` filters (`info`, `debug`, `info,meta=debug`, ...; default `info`); `PLIMSOLL_LOG_FORMAT` is `text` (in
+//! `PLIMSOLL_LOG` filters (`info`, `debug`, `info,meta=debug`, ...; default `info`, less of
+//! the Delta kernel); `PLIMSOLL_LOG_FORMAT` is `text` (in
 //! colour on a terminal) or `json`.
 
 use std::io::IsTerminal;
@@ -12,7 +13,8 @@ use tracing_subscriber::util::TryInitError;
 
 use crate::{Env, EnvError};
 
-const FILTER_DEFAULT: &str = "info";
+/// The kernel below delta-rs tells each snapshot several times, some with the whole schema.
+const FILTER_DEFAULT: &str = "info,buoyant_kernel=warn,buoyant_kernel_engine=warn";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {

@@ -9,7 +9,7 @@ mod statement;
 mod template;
 mod wildcard;
 
-pub use coverage::{Coverage, Grant, Unreached, coverage};
+pub use coverage::{Coverage, Grant, Reach, Unreached, coverage};
 pub use names::Names;
 pub use statement::Statement;
 pub use template::{Role, expanded_template, roles};
