@@ -18,10 +18,9 @@ use crate::sdk::{Places, Run};
 
 #[test]
 fn every_record_of_a_real_sdk_is_there_exactly_once_before_and_after_compaction() {
-    let mut settings = Settings::default();
     // Nothing is due while the first check looks.
-    settings.parameters = vec![("CompactAfter", "20s".to_owned()), ("TriggerBatchWindowSeconds", "1".to_owned())];
-    let cloud = cloud(settings);
+    let parameters = vec![("CompactAfter", "20s".to_owned()), ("TriggerBatchWindowSeconds", "1".to_owned())];
+    let cloud = cloud(Settings { parameters, ..Settings::default() });
     let runs: Vec<Run> =
         [EXPORTS[0], EXPORTS[1]].into_iter().map(|export| Run::send(&cloud, export, name(&export))).collect();
     for run in &runs {

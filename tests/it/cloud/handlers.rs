@@ -133,7 +133,7 @@ impl World {
         let Process { ledger, roots, keys, clock, ids, .. } = self.process("query");
         let logs = Arc::new(DeltaLogs::new(roots.clone()));
         let doors = query::Doors { ledger, roots, logs, keys, clock, ids: Arc::clone(&ids) };
-        let mut settings = query::Settings::new(self.spill.path().join(ids.fresh().to_string()));
+        let mut settings = query::Settings::new(self.spill.path().join(ids.fresh()));
         settings.threads = 1;
         let app = query::App::new(doors, query::Meters::default(), settings).unwrap();
         edge::face(query::router(app), ids, &[])

@@ -69,7 +69,7 @@ fn journals_of_the_run() -> Vec<Vec<Line>> {
 
 fn calls(journals: &[Vec<Line>]) -> impl Iterator<Item = &Call> {
     journals.iter().flatten().filter_map(|line| match line {
-        Line::Call(call) => Some(call),
+        Line::Call(call) => Some(call.as_ref()),
         Line::Names(_) => None,
     })
 }

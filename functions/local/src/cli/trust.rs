@@ -72,11 +72,11 @@ mod tests {
     #[test]
     fn a_file_without_certificates_is_refused_with_its_name() {
         for text in ["", "no PEM at all", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"] {
-            let error = with_file(text).err().expect("refused").to_string();
+            let error = with_file(text).expect_err("refused").to_string();
             assert!(error.contains("ca.pem") && error.contains("BEGIN CERTIFICATE"), "{error}");
         }
         assert!(with_file("-----BEGIN CERTIFICATE-----\nno base64!\n-----END CERTIFICATE-----\n").is_err());
-        let error = TrustArg { ca: Some("/nowhere/ca.pem".into()) }.tls().err().expect("refused").to_string();
+        let error = TrustArg { ca: Some("/nowhere/ca.pem".into()) }.tls().expect_err("refused").to_string();
         assert!(error.contains("/nowhere/ca.pem"), "{error}");
     }
 }

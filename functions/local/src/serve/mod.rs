@@ -1,7 +1,7 @@
 //! `plimsoll serve`: everything in one process on embedded storage.
 //!
-//! - [`server`](Server): starts and stops the whole; `data`, `root`: the data folder, and where its objects lie; `aws`;
-//!  `background`: compaction, sweeper, upkeep
+//! - [`server`](Server): starts and stops the whole; `data`, `root`: the data folder, and where its objects lie; `aws`:
+//!   what of it needs AWS; `background`: compaction, sweeper, upkeep
 //! - `credentials`, `welcome`: the first start; `listen`, `port`: the ports
 //! - `metrics`, `health`: what a supervisor asks; `document`: what the description of the API adds to that of `api`
 

@@ -168,7 +168,7 @@ mod tests {
             item: None,
             context: [].into(),
         };
-        Line::Call(Call {
+        Line::Call(Box::new(Call {
             n: 0,
             at_ms: 0,
             who,
@@ -182,7 +182,7 @@ mod tests {
             fault: None,
             outcome: Outcome::Lost,
             took_us: 0,
-        })
+        }))
     }
 
     fn own(name: &str) -> Who {

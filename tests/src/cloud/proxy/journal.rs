@@ -20,7 +20,7 @@ const FOLDER: &str = "PLIMSOLL_JOURNALS";
 pub enum Line {
     /// What the resources of the template are called where the calls that follow were made.
     Names(Names),
-    Call(Call),
+    Call(Box<Call>),
 }
 
 /// The calls of one proxy. A call is in it from when it ended, one that its caller gave up too.
@@ -73,7 +73,7 @@ impl Journal {
     pub(super) fn ended(&self, call: Call) {
         let mut inner = self.inner();
         if let Some(file) = &mut inner.file {
-            write_line(file, &Line::Call(call.clone())).expect("the journal's folder can be written to");
+            write_line(file, &Line::Call(Box::new(call.clone()))).expect("the journal's folder can be written to");
         }
         inner.calls.push(call);
     }

@@ -31,15 +31,15 @@ pub enum Refusal {
 impl Refusal {
     pub(super) fn reply(self, call: &Reading) -> Response<Full<Bytes>> {
         match call.protocol {
-            Protocol::S3 => self.from_s3(call),
-            Protocol::DynamoDb => self.from_dynamodb(call),
-            Protocol::Json => self.from_json(),
-            Protocol::Query => self.from_query(),
-            Protocol::Rest => self.from_rest(),
+            Protocol::S3 => self.of_s3(call),
+            Protocol::DynamoDb => self.of_dynamodb(call),
+            Protocol::Json => self.of_json(),
+            Protocol::Query => self.of_query(),
+            Protocol::Rest => self.of_rest(),
         }
     }
 
-    fn from_s3(self, call: &Reading) -> Response<Full<Bytes>> {
+    fn of_s3(self, call: &Reading) -> Response<Full<Bytes>> {
         let (status, code) = match self {
             Self::AccessDenied => (403, "AccessDenied"),
             Self::Internal => (500, "InternalError"),
@@ -54,7 +54,7 @@ impl Refusal {
         answer(status, "application/xml", body)
     }
 
-    fn from_dynamodb(self, call: &Reading) -> Response<Full<Bytes>> {
+    fn of_dynamodb(self, call: &Reading) -> Response<Full<Bytes>> {
         let error = |status, name: &str, more: Value| {
             let mut body = json!({"__type": format!("com.amazonaws.dynamodb.v20120810#{name}"), "message": "injected"});
             body.as_object_mut().expect("made above").extend(more.as_object().cloned().unwrap_or_default());
@@ -80,13 +80,13 @@ impl Refusal {
     }
 
     /// SQS, KMS and Secrets Manager.
-    fn from_json(self) -> Response<Full<Bytes>> {
+    fn of_json(self) -> Response<Full<Bytes>> {
         let (status, name) = self.common();
         answer(status, "application/x-amz-json-1.1", json!({"__type": name, "message": "injected"}).to_string())
     }
 
     /// STS.
-    fn from_query(self) -> Response<Full<Bytes>> {
+    fn of_query(self) -> Response<Full<Bytes>> {
         let (status, name) = match self {
             Self::AccessDenied => (403, "AccessDenied"),
             other => other.common(),
@@ -99,7 +99,7 @@ impl Refusal {
     }
 
     /// Lambda and SES.
-    fn from_rest(self) -> Response<Full<Bytes>> {
+    fn of_rest(self) -> Response<Full<Bytes>> {
         let (status, name) = match self {
             Self::SlowDown | Self::Throttled => (429, "TooManyRequestsException"),
             Self::AccessDenied => (403, "AccessDeniedException"),
