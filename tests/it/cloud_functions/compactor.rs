@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clock::{Clock, RandomIds};
-use compact::cloud::{Act, Compactor};
+use compact::cloud::{Compactor, Tick};
 use compact::{App, Settings};
 use lambda::{Event, Function};
 use meta::Trigger;
@@ -122,7 +122,7 @@ async fn ticks_of_schedules_say_what_they_did() {
     let left = invoke(&function, json!({"act": "maintenance"}), &call(&tables, Duration::from_secs(20))).await;
     assert_eq!(left, json!({"projects": 2, "failed": 0, "left": 2}));
     for unknown in [json!({"act": "dance"}), json!({"act": "sweep", "now": true}), json!({}), json!(7)] {
-        assert!(serde_json::from_value::<Event<Act>>(unknown.clone()).is_err(), "{unknown}");
+        assert!(serde_json::from_value::<Event<Tick>>(unknown.clone()).is_err(), "{unknown}");
     }
 }
 
@@ -186,6 +186,6 @@ async fn a_message_is_no_business_of_a_function_that_got_no_body() {
     let tables = Tables::new();
     let function = compactor(&tables);
     let event = json!({"Records": [{"messageId": "m", "eventSource": "aws:sqs"}]});
-    let event: Event<Act> = serde_json::from_value(event).expect("an event");
+    let event: Event<Tick> = serde_json::from_value(event).expect("an event");
     assert!(function.handle(event, &call(&tables, CALL)).await.is_ok());
 }

@@ -145,7 +145,8 @@ async fn nobody_there_is_retryable() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mail_by_ses() {
-    let emulators = Emulators::shared();
+    // Of its own: moto shows its mail together with everything else it holds.
+    let emulators = Emulators::start();
     let cloud = emulators.cloud();
     let client = aws_sdk_sesv2::Client::new(&cloud.config(Service::Ses));
     for (name, case) in mail::CASES {

@@ -22,8 +22,15 @@ const MARGIN: Duration = Duration::from_secs(8);
 
 /// A tick of a schedule: `{"act":"sweep"}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(tag = "act", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Act {
+#[serde(deny_unknown_fields)]
+pub struct Tick {
+    act: Act,
+}
+
+/// What a schedule asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Act {
     /// Every table with anything left to do, whatever became of its triggers.
     Sweep,
     /// What keeps reading fast: merging and checkpoints.
@@ -98,13 +105,13 @@ impl Compactor {
 
 #[async_trait]
 impl Function for Compactor {
-    type Event = Event<Act>;
+    type Event = Event<Tick>;
 
-    async fn handle(&self, event: Event<Act>, call: &Call) -> Result<Answer, Failure> {
+    async fn handle(&self, event: Event<Tick>, call: &Call) -> Result<Answer, Failure> {
         match event {
             Event::Sqs(messages) => Ok(self.messages(messages, call).await),
             Event::Http(request) => Ok(self.request(request, call).await),
-            Event::Own(act) => self.tick(act, call).await,
+            Event::Own(tick) => self.tick(tick.act, call).await,
             Event::S3Test => Ok(Answer::json(&json!({}))),
         }
     }

@@ -8,5 +8,5 @@ mod event;
 mod start;
 
 pub use config::Config;
-pub use event::{Act, Compactor};
+pub use event::{Compactor, Tick};
 pub use start::{StartError, start};
