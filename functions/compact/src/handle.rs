@@ -26,6 +26,8 @@ pub enum Outcome {
     Stopped { reason: String },
     /// The project's stores did not answer lately; it is left alone for a while.
     BackedOff,
+    /// The time was up before its turn came: the sweeper sees to it.
+    NoTime,
     /// It failed, and was logged. Stores may answer later.
     Unavailable { error: String },
     /// The project's own bucket is out of reach until its owner sees to it. The message must not come again: five
@@ -52,11 +54,15 @@ impl Outcome {
 pub async fn handle(app: &App, messages: Vec<Trigger>, deadline: Deadline) -> Vec<Outcome> {
     let mut tables: BTreeMap<TableId, Outcome> = BTreeMap::new();
     for trigger in messages.iter().filter(|trigger| trigger.v <= Trigger::VERSION) {
-        tables.insert(trigger.table.clone(), Outcome::BackedOff);
+        tables.insert(trigger.table.clone(), Outcome::NoTime);
     }
     let worked_on = futures::stream::iter(tables.into_keys())
         .map(|table| async move {
-            let outcome = one(app, &table, app.settings.due, deadline).await;
+            // What is begun with no time left would be cut off, and would keep the caller waiting.
+            let outcome = match deadline.is_near(app.clock.as_ref(), app.settings.deadline_margin) {
+                true => Outcome::NoTime,
+                false => one(app, &table, app.settings.due, deadline).await,
+            };
             (table, outcome)
         })
         .buffer_unordered(app.settings.tables_at_once.max(1));

@@ -1,13 +1,15 @@
 //! The only door to time and chance. Clippy's `disallowed-methods` bars the other ways.
 //!
-//! [`SystemClock`] and [`RandomIds`] in the product, [`ManualClock`] and [`CountingIds`] where a run must replay.
+//! [`SystemClock`] (in Lambda [`PausedClock`]) and [`RandomIds`] in the product, [`ManualClock`] and [`CountingIds`] where a run must replay.
 
 mod ids;
 mod manual;
+mod paused;
 mod system;
 
 pub use ids::{CountingIds, Ids, RandomIds};
 pub use manual::ManualClock;
+pub use paused::PausedClock;
 pub use system::SystemClock;
 
 use std::pin::Pin;

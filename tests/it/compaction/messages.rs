@@ -45,6 +45,7 @@ async fn with_no_time_left_nothing_is_begun_and_nothing_comes_again() {
     let late = Deadline::after(world.clock.as_ref(), Duration::from_secs(10));
     assert_eq!(compact::see_to(&app, &[&table], late).await, [Fate::Leaves], "the sweeper finds it");
     assert_eq!(world.ledger().read(&world.table).await.unwrap().unlisted().len(), 1);
+    assert!(world.ledger().read_lease(&world.table).await.unwrap().is_none(), "its turn was not even begun");
     assert_eq!(compact::see_to(&app, &[&table], world.deadline()).await, [Fate::Leaves]);
     assert!(world.ledger().read(&world.table).await.unwrap().unlisted().is_empty());
 }

@@ -1,5 +1,8 @@
 //! What the function is set to, read once.
 
+use std::str::FromStr;
+use std::time::Duration;
+
 use aws::S3Root;
 use boot::{Env, List, Period};
 use model::Micros;
@@ -32,15 +35,31 @@ impl Config {
         let root = env.required("PLIMSOLL_ROOT");
         let cors_origins = env.optional("PLIMSOLL_CORS_ORIGINS", List::default());
         let memory_mib: Option<u64> = env.required("AWS_LAMBDA_FUNCTION_MEMORY_SIZE");
-        let age = Period(std::time::Duration::from_micros(u64::try_from(defaults.due.age).unwrap_or(0)));
+        let age = Period(Duration::from_micros(u64::try_from(defaults.due.age).unwrap_or(0)));
         let compact_after = env.optional("PLIMSOLL_COMPACT_AFTER", age);
         let vacuum_horizon = env.optional("PLIMSOLL_VACUUM_HORIZON", Period(defaults.vacuum_horizon));
-        let log_kept = env.optional("PLIMSOLL_LOG_KEPT", Period(defaults.log_kept));
+        let log_kept = env.optional("PLIMSOLL_LOG_KEPT", LogKept(defaults.log_kept));
         let mut settings = within_memory(defaults, memory_mib? * MIB);
         settings.due.age = Micros::try_from(compact_after?.0.as_micros()).unwrap_or(Micros::MAX);
         settings.vacuum_horizon = vacuum_horizon?.0;
         settings.log_kept = log_kept?.0;
         Some(Self { table: table?, root: root?, cors_origins: cors_origins?.0, settings })
+    }
+}
+
+/// How long entries of the Delta log are kept: at least as long as repair looks back for what a commit took in.
+struct LogKept(Duration);
+
+impl FromStr for LogKept {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Period(kept) = text.parse()?;
+        let least = Settings::default().log_kept;
+        match kept >= least {
+            true => Ok(Self(kept)),
+            false => Err(format!("`{text}` is shorter than {} h, which repair needs", least.as_secs() / 3_600)),
+        }
     }
 }
 
@@ -60,7 +79,6 @@ fn within_memory(defaults: Settings, function_bytes: u64) -> Settings {
 #[cfg(test)]
 mod tests {
     use std::env::VarError;
-    use std::time::Duration;
 
     use super::*;
 
@@ -77,6 +95,14 @@ mod tests {
     fn everything_that_is_missing_is_said_at_once() {
         let error = read(&[("PLIMSOLL_COMPACT_AFTER", "soon")]).expect_err("three missing, one wrong");
         assert_eq!(error.problems.len(), 4, "{error}");
+    }
+
+    #[test]
+    fn a_log_too_short_for_repair_is_refused() {
+        let error = read(&[("PLIMSOLL_LOG_KEPT", "47h")]).expect_err("too short").to_string();
+        assert!(error.contains("PLIMSOLL_LOG_KEPT does not read: `47h` is shorter than 48 h"), "{error}");
+        let error = read(&[("PLIMSOLL_LOG_KEPT", "3d")]).expect_err("others are missing").to_string();
+        assert!(!error.contains("PLIMSOLL_LOG_KEPT"), "{error}");
     }
 
     #[test]

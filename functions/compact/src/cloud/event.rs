@@ -7,10 +7,12 @@ use async_trait::async_trait;
 use axum::Router;
 use lambda::{Answer, Call, Event, Failure, Function, Http, HttpEvent, Sending, SqsMessage, api_refusal};
 use meta::keys::Keys;
+use model::TableId;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::handle::chain;
+use crate::http::repair_each;
 use crate::{App, Chores, Deadline, Fate, Operate, log_lag, maintain_all, router, see_to, sweep};
 
 /// An HTTP API answers after 30 s whatever we do; by then our own words are to be out.
@@ -37,6 +39,8 @@ enum Act {
     Maintenance,
     /// What makes room: days past retention, replaced files, landing objects, old log entries and answers of queries.
     Retention,
+    /// Every table, as an operator asks for it after stores were put back in time: a call has more time than a request.
+    Repair,
 }
 
 /// The function.
@@ -72,6 +76,22 @@ impl Compactor {
                 let chores = if act == Act::Maintenance { Chores::Merging } else { Chores::Removal };
                 let round = maintain_all(app, chores, deadline).await.map_err(|error| failed(act, &error))?;
                 json!({ "projects": round.projects, "failed": round.failed, "left": round.left })
+            }
+            Act::Repair => {
+                let projects = app.projects.ids().await.map_err(|error| failed(act, &error))?;
+                let repaired = repair_each(app, TableId::all_of(projects), deadline).await;
+                let mut incomplete = 0;
+                for (table, did) in &repaired {
+                    match did {
+                        Ok(did) => tracing::info!(%table, ?did, "repaired"),
+                        Err(error) => {
+                            tracing::error!(%table, error = error.said_of("the act `repair`"), "not repaired")
+                        }
+                    }
+                    incomplete +=
+                        usize::from(!did.as_ref().is_ok_and(|did| did.busy_until.is_none() && !did.is_partial()));
+                }
+                json!({ "tables": repaired.len(), "incomplete": incomplete })
             }
         };
         tracing::info!(?act, %done, "tick");

@@ -109,6 +109,7 @@ async fn pass(app: &App, id: &TableId, days: DaysAtOnce, deadline: Deadline, bla
         }
         Outcome::Busy { .. } => row.outcome = "busy",
         Outcome::BackedOff => row.outcome = "backed_off",
+        Outcome::NoTime => row.outcome = LATER,
         Outcome::Stopped { reason } => (row.outcome, row.error) = ("stopped", Some(stopped(&reason))),
         Outcome::Unavailable { .. } if is_up() => row.outcome = LATER,
         Outcome::Unavailable { error } | Outcome::OutOfReach { error } => {

@@ -22,6 +22,8 @@ use axum::routing::{get, post};
 use meta::keys::Keys;
 use utoipa::OpenApi;
 
+pub(crate) use repair::repair_each;
+
 use crate::{App, Deadline};
 
 /// What operating takes.

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::Operate;
 use super::reach::{when_free, within_reach};
-use crate::{PassError, Repaired, repair as repair_table};
+use crate::{App, Deadline, PassError, Repaired, repair as repair_table};
 
 /// Which tables to repair; everything is optional.
 #[derive(Default, Deserialize, ToSchema)]
@@ -84,19 +84,30 @@ pub(super) async fn repair(
     let projects = within_reach(&operate.app.projects, &caller).await?;
     let (app, deadline) = (Arc::clone(&operate.app), operate.deadline());
     let repairs = operate.runtime.spawn(async move {
-        let mut tables = Vec::new();
-        for id in TableId::all_of(projects).filter(|id| only.is_none_or(|only| id.table == only)) {
-            let repair = || repair_table(&app, &id, deadline);
-            let is_busy = |did: &Result<Repaired, PassError>| matches!(did, Ok(did) if did.busy_until.is_some());
-            let repaired = match deadline.remaining(app.clock.as_ref()) {
-                time if time.is_zero() => Err(PassError::TimeUp),
-                _ => when_free(&app, deadline, repair, is_busy).await,
-            };
-            tables.push(row(&id, repaired));
-        }
-        tables
+        let tables = TableId::all_of(projects).filter(|id| only.is_none_or(|only| id.table == only));
+        repair_each(&app, tables, deadline).await
     });
-    Ok(Json(RepairAnswer { tables: repairs.await.map_err(ApiError::internal)? }))
+    let repaired = repairs.await.map_err(ApiError::internal)?;
+    Ok(Json(RepairAnswer { tables: repaired.into_iter().map(|(id, repaired)| row(&id, repaired)).collect() }))
+}
+
+/// One after the other; those whose turn does not come before the deadline say so.
+pub(crate) async fn repair_each(
+    app: &App,
+    tables: impl Iterator<Item = TableId>,
+    deadline: Deadline,
+) -> Vec<(TableId, Result<Repaired, PassError>)> {
+    let mut repaired = Vec::new();
+    for id in tables {
+        let repair = || repair_table(app, &id, deadline);
+        let is_busy = |did: &Result<Repaired, PassError>| matches!(did, Ok(did) if did.busy_until.is_some());
+        let did = match deadline.remaining(app.clock.as_ref()) {
+            time if time.is_zero() => Err(PassError::TimeUp),
+            _ => when_free(app, deadline, repair, is_busy).await,
+        };
+        repaired.push((id, did));
+    }
+    repaired
 }
 
 fn unknown_table(error: impl std::fmt::Display) -> ApiError {

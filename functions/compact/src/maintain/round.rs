@@ -54,7 +54,10 @@ async fn of_project(app: &App, project: ProjectId, chores: Chores, deadline: Dea
         failed += usize::from(did.is_err() || did.is_ok_and(|did| !did.failed.is_empty()));
     }
     if chores.includes_removal() {
-        failed += usize::from(results::clean(app, &project).await.is_err());
+        // What is cut off at the deadline goes in a later round.
+        let time = deadline.remaining(app.clock.as_ref());
+        let cleaned = clock::within(app.clock.as_ref(), time, results::clean(app, &project)).await;
+        failed += usize::from(cleaned.is_some_and(|cleaned| cleaned.is_err()));
     }
     failed
 }
