@@ -39,7 +39,9 @@ fn triggers_that_come_twice_and_out_of_order_add_and_lose_nothing() {
 fn a_compact_process_that_is_killed_at_any_point_adds_and_loses_nothing() {
     const KILLS: usize = 8;
     let cloud = cloud(Settings::default());
-    let mut dice = StdRng::seed_from_u64(clock::Clock::now(&clock::SystemClock).unsigned_abs());
+    let seed = clock::Clock::now(&clock::SystemClock).unsigned_abs();
+    println!("seed {seed}");
+    let mut dice = StdRng::seed_from_u64(seed);
     let book = Book::default();
     let n_killed = || {
         let killed = InvokeError::Failed {

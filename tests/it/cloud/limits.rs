@@ -14,7 +14,7 @@ use tests::cloud::function::Function;
 use tests::cloud::http::{HttpApi, Route};
 use tests::cloud::invocation::PAYLOAD_BYTES_MAX;
 use tests::cloud::lambda::Lambda;
-use tests::{Binary, Client, Reply};
+use tests::{Binary, Client, Reply, eventually};
 
 use super::world::{cloud, invoked};
 
@@ -102,9 +102,10 @@ fn a_function_without_its_variables_dies_in_init_and_names_all_of_them() {
             .into();
         let response = agent.get(format!("{}/any", api.url())).call().unwrap();
         assert_eq!(response.status(), 500, "{program}");
-        let said = lambda.journal().lines(program).join("\n");
         for name in required {
-            assert!(said.contains(&format!("{name} is missing")), "{program} does not miss {name}:\n{said}");
+            eventually(&format!("{program} says that {name} is missing"), Duration::from_secs(10), || {
+                lambda.journal().lines(program).join("\n").contains(&format!("{name} is missing"))
+            });
         }
     }
 }
@@ -126,6 +127,7 @@ fn a_function_url_streams_what_the_http_api_hands_out_as_a_link() {
         let body = json!({ "sql": sql }).to_string();
         let mut reply = cloud.send("POST", &format!("{url}/api/v1/query"), &headers, body.as_bytes());
         assert_eq!(reply.status, 200, "{edge}: {}", reply.text());
+        eventually("the call of query has ended", Duration::from_secs(10), || !invoked(&cloud, "query").is_empty());
         let streamed = invoked(&cloud, "query").last().unwrap().result.as_ref().unwrap().bytes.is_none();
         assert_eq!(streamed, edge == "function-url");
         if !streamed {
