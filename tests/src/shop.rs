@@ -141,7 +141,8 @@ pub fn answers(client: &Client) -> Vec<Vec<Vec<Value>>> {
 /// The same answers to each of [`QUESTIONS`].
 pub fn assert_same_answers(before: &[Vec<Vec<Value>>], after: &[Vec<Vec<Value>>], when: &str) {
     for ((question, before), after) in QUESTIONS.iter().zip(before).zip(after) {
-        assert!(!before.is_empty(), "{question}");
+        // A small shop has days without an exception.
+        assert!(!before.is_empty() || question.contains("unnest(hashes)"), "{question}");
         let differs = before.iter().zip(after).find(|(before, after)| before != after);
         assert_eq!(differs, None, "{when}: {question}");
         assert_eq!(before.len(), after.len(), "{when}: {question}");
