@@ -16,10 +16,8 @@ use prost::Message;
 use serde_json::json;
 use testkit::MemoryItems;
 use testkit::telemetry::{self, Sample};
-use tests::cloud::Emulators;
+use tests::cloud::{Emulators, REGION};
 use tests::{World, eventually};
-
-const REGION: &str = "eu-central-1";
 
 fn root_in(bucket: &str) -> S3Root {
     format!("s3://{bucket}/data").parse().expect("a root")

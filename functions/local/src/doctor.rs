@@ -16,7 +16,7 @@ use object_store::ObjectStore;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
 
-use crate::cli::{Align, CliError, DataArg, Screen, SendArg, StackArg, Table, bytes, stack_doctor};
+use crate::cli::{Align, CliError, DataArg, Screen, SendArg, StackArg, Table, bytes, chain, stack_doctor};
 use crate::serve::Root;
 use crate::serve::root::{self, StoredRoot};
 
@@ -197,20 +197,6 @@ fn bucket(stored: &StoredRoot) -> Result<String, Trouble> {
     })?;
     let took = clock.uptime().saturating_sub(started).as_millis();
     Ok(format!("{root}: create, read, refuse to overwrite, delete: {took} ms"))
-}
-
-/// An error and its causes, each once.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        next = cause.source();
-    }
-    text
 }
 
 /// Keeps what it takes, and honours create-only PUTs: without them a Delta commit can be lost.

@@ -11,13 +11,14 @@ use http::StatusCode;
 use model::storage::{BucketName, BucketPrefix, Connected, ExternalId, Region, RoleArn};
 use object_store::ObjectStoreExt;
 use objects::{CheckBucket, Entrance};
+use tests::cloud::REGION;
 use tests::cloud::isolation::{ByoStore, breaches, n_calls_on};
 use tests::cloud::policy::{Names, Statement};
 use tests::cloud::proxy::{ACCOUNT, Act, Call, Refusal, Rule, When, Who};
 use tests::cloud::template::Template;
 use tests::programs;
 
-use super::handlers::{REGION, World, body, compact_now, count, logs_of, project, send, soon, trespassing};
+use super::handlers::{World, body, compact_now, count, logs_of, project, send, soon, trespassing};
 
 const RECORDS: usize = 20;
 /// In each customer's bucket.

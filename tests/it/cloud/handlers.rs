@@ -23,12 +23,12 @@ use prost::Message;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::telemetry::{Sample, logs};
+use tests::cloud::REGION;
 use tests::cloud::emulators::Emulators;
 use tests::cloud::policy::Names;
 use tests::cloud::proxy::{Proxy, Upstreams, access_key_id, journal_of_this_run};
 use tower::ServiceExt;
 
-pub(super) const REGION: &str = "eu-central-1";
 /// The folder of all projects in the stack's own bucket, as template.yaml has it.
 const PREFIX: &str = "projects";
 const BODY_BYTES_MAX: usize = 16 << 20;

@@ -19,6 +19,7 @@ use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use clock::{Ids, RandomIds};
 use ureq::Agent;
 
+use super::REGION;
 use super::server::Server;
 use crate::programs::{file, installed, python};
 
@@ -27,10 +28,6 @@ const START_WITHIN: Duration = Duration::from_secs(120);
 const STEP: Duration = Duration::from_millis(50);
 /// Another process may take a free port before DynamoDB Local does.
 const PORTS_TRIED: usize = 5;
-
-const REGION: &str = "eu-central-1";
-/// moto takes the account from nothing else; its resources belong to this one.
-pub const ACCOUNT: &str = "123456789012";
 
 /// See the module. The servers end with this value, or with the process, however it ends.
 pub struct Emulators {

@@ -125,8 +125,8 @@ fn pointed_at(sql: &str, position: Position) -> Option<[String; 2]> {
     Some([format!("  {start}{shown}{end}"), format!("  {}^", " ".repeat(indent))])
 }
 
-/// An error and its causes, each once.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+/// An error and its causes on one line, each once: the operator sees no other.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

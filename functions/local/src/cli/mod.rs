@@ -33,6 +33,7 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use connection::DataArg;
 pub use error::CliError;
+pub(crate) use error::chain;
 pub(crate) use output::Screen;
 pub use serve::ServeArgs;
 pub(crate) use stack::{SendArg, StackArg, doctor as stack_doctor};

@@ -22,6 +22,7 @@ use url::Url;
 
 use super::root::{Root, StoredRoot};
 use super::server::ServeConfig;
+use crate::cli::chain;
 
 /// What is put between everything and the objects on the disk: nothing here, delays and failures in tests.
 pub type ObjectsLayer = Arc<dyn Fn(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> + Send + Sync>;
@@ -74,7 +75,7 @@ pub enum DataError {
         #[source]
         source: aws::S3StoreError,
     },
-    #[error("{root} is not fit for Delta tables: {}", said(.source))]
+    #[error("{root} is not fit for Delta tables: {}", chain(.source))]
     ProbeBucket {
         root: String,
         #[source]
@@ -207,18 +208,4 @@ fn empty_spill(path: &Path) -> Result<(), DataError> {
 /// The cause of an error on the same line, since the operator sees only one.
 fn cause(error: &dyn std::error::Error) -> String {
     error.source().map(|source| format!(": {source}")).unwrap_or_default()
-}
-
-/// All causes of an error on the same line.
-fn said(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        next = cause.source();
-    }
-    text
 }

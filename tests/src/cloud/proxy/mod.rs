@@ -25,8 +25,8 @@ pub use journal::{Journal, Line, journal_of_this_run, read_journal};
 pub use refusal::Refusal;
 pub use serve::Proxy;
 
-/// The account that the emulators put everything into, unless a session of a role of another one asks.
-pub const ACCOUNT: &str = "123456789012";
+/// Of everything, unless a session of a role of another account asks.
+pub use super::ACCOUNT;
 
 /// Where calls go: each service to its emulator, all others to moto.
 #[derive(Clone, Debug)]
