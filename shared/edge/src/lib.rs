@@ -10,6 +10,7 @@ mod cors;
 mod error;
 mod extract;
 mod face;
+mod last_words;
 mod words;
 
 pub use auth::{AuthError, Authenticated, require, sent_key};
@@ -18,3 +19,4 @@ pub use cors::cors;
 pub use error::{ApiError, ErrorAnswer, ErrorDetail, Position};
 pub use extract::{BODY_BYTES_MAX, JsonBody, JsonBodyOrDefault, PathOf, QueryOf};
 pub use face::{REQUEST_ID, RequestId, answer_of, face};
+pub use last_words::LastWords;

@@ -144,3 +144,36 @@ fn a_function_url_streams_what_the_http_api_hands_out_as_a_link() {
     }
     assert_eq!(totals, vec![(ROWS, true, Value::Null); 2]);
 }
+
+/// The client takes nothing until the function's time is all but over.
+#[test]
+fn an_answer_that_is_cut_at_the_deadline_does_not_look_whole() {
+    const SQL: &str = "SELECT value, repeat('x', 1000) AS pad FROM generate_series(1, 5000000)";
+    let mut settings = Settings::default();
+    settings.parameters.extend([("Edge", "function-url".to_owned()), ("QueryTimeoutSeconds", "10".to_owned())]);
+    let cloud = cloud(settings);
+    let url = format!("{}/api/v1/query", cloud.url("query").unwrap());
+    let ask = |accept: &str, sql: &str, wait: Duration| {
+        let agent = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(60))).build();
+        let asked = ureq::Agent::from(agent).post(&url).header("x-api-key", &cloud.keys.read_key);
+        let asked = asked.header("content-type", "application/json").header("accept", accept);
+        let mut answer = asked.send(json!({ "sql": sql, "limit": 5_000_000 }).to_string()).unwrap();
+        std::thread::sleep(wait);
+        answer.body_mut().with_config().limit(8 << 30).read_to_vec()
+    };
+    let late = Duration::from_millis(9_200);
+    std::thread::scope(|scope| {
+        let ndjson = scope.spawn(|| ask("application/x-ndjson", SQL, late));
+        let csv = scope.spawn(|| ask("text/csv", SQL, late));
+        let arrow = scope.spawn(|| ask("application/vnd.apache.arrow.stream", SQL, late));
+        let ndjson = String::from_utf8(ndjson.join().unwrap().unwrap()).unwrap();
+        let last = ndjson.lines().next_back().unwrap();
+        assert!(last.starts_with("{\"broken_off\":\"") && serde_json::from_str::<Value>(last).is_err(), "{last}");
+        let csv = String::from_utf8(csv.join().unwrap().unwrap()).unwrap();
+        let last = csv.lines().next_back().unwrap();
+        assert!(last.starts_with("\"broken off: ") && last.matches('"').count() == 1, "{last}");
+        let arrow = arrow.join().unwrap().unwrap();
+        assert!(!arrow.ends_with(&[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]), "the end of a whole stream");
+        assert!(arrow.ends_with(&[0xff, 0xff, 0xff, 0xff, 8, 0, 0, 0]), "{:?}", &arrow[arrow.len() - 80..]);
+    });
+}

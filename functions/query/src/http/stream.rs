@@ -7,7 +7,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use edge::ApiError;
+use edge::{ApiError, LastWords};
 use futures::stream;
 use http::header::{CONTENT_TYPE, TRAILER};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -25,6 +25,9 @@ use crate::settings::Delivery;
 
 /// Answers up to about this size are sent in one piece.
 const FIRST_PIECE_BYTES: usize = 256 << 10;
+
+/// Said for an answer that is cut because the process may not go on.
+const OUT_OF_TIME: &str = "the time for this answer was over before all of it was sent";
 
 const TRUNCATED: HeaderName = HeaderName::from_static("plimsoll-truncated");
 const WARNINGS: HeaderName = HeaderName::from_static("plimsoll-warnings");
@@ -113,9 +116,12 @@ enum AfterBody {
 }
 
 fn streamed(first: Vec<u8>, pieces: Pieces, rows_as: RowsAs, after: AfterBody) -> Response {
+    let last_words = LastWords(pieces.broken_off(OUT_OF_TIME).into());
     let rest = Rest { pieces, next: Next::Piece(first), after };
     let frames = stream::unfold(rest, |rest| async { rest.frame().await });
-    of_rows(Body::new(StreamBody::new(frames)), rows_as)
+    let mut response = of_rows(Body::new(StreamBody::new(frames)), rows_as);
+    response.extensions_mut().insert(last_words);
+    response
 }
 
 fn of_rows(body: Body, rows_as: RowsAs) -> Response {
@@ -154,7 +160,7 @@ impl Rest {
                 }
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "an answer broke off while it was sent");
-                    let marks = self.pieces.broken_off(&error);
+                    let marks = self.pieces.broken_off(&error.to_string());
                     self.next = Next::Broken(error);
                     Ok(Frame::data(Bytes::from(marks)))
                 }

@@ -58,8 +58,7 @@ impl Pieces {
     }
 
     /// What no reader of this form takes for its end: the answer broke off, and nobody is to take a part for the whole.
-    pub(super) fn broken_off(&self, error: &QueryError) -> Vec<u8> {
-        let words = error.to_string();
+    pub(super) fn broken_off(&self, words: &str) -> Vec<u8> {
         match &self.writer {
             Writer::Ndjson(_) => format!("{{\"broken_off\":{}\n", serde_json::Value::from(words)).into_bytes(),
             Writer::Csv(_) => format!("\"broken off: {}", words.replace('"', "'")).into_bytes(),
