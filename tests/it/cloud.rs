@@ -15,6 +15,7 @@ mod faults;
 
 // Too large, too long, broken.
 mod limits;
+mod outages;
 
 // The proxy in front of the emulators.
 mod proxy;

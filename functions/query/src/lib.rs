@@ -6,6 +6,7 @@
 //! - `session`: the DataFusion session of one query, in which nothing but the caller's tables can be named.
 //! - `table`: a table as a Delta snapshot and live segments, pruned and metered.
 //! - `run`: place, plan, rows, and starting over when objects vanish.
+//! - `waits`: what a query waits for, so that a store that is away is told as that.
 //! - `encode`: rows as JSON, NDJSON, CSV and Arrow.
 //! - [`Runner`]: the door `QueryRunner` as a direct call.
 //! - `http`: the paths, and what they ask in SQL; answers in one piece, streamed, or linked.
@@ -27,6 +28,7 @@ mod session;
 mod settings;
 mod sql;
 mod table;
+mod waits;
 mod workers;
 
 pub use answer::{Answer, ColumnInfo, Statistics, Truncated};

@@ -5,15 +5,17 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::{Segment, TableName};
 use parquet::file::metadata::ParquetMetaData;
 
 use crate::error::Limit;
+use crate::waits::Waits;
 
-#[derive(Debug)]
 pub(crate) struct Meter {
+    /// Of the query, over all its tries.
+    pub(crate) waits: Arc<Waits>,
     bytes_max: u64,
     bytes: AtomicU64,
     /// True once something that a snapshot or the ledger names was not there.
@@ -55,8 +57,8 @@ pub(crate) struct Reading {
 }
 
 impl Meter {
-    pub(crate) fn new(bytes_max: u64) -> Self {
-        Self { bytes_max, bytes: AtomicU64::new(0), missing: AtomicBool::new(false), seen: Mutex::default() }
+    pub(crate) fn new(bytes_max: u64, waits: Arc<Waits>) -> Self {
+        Self { waits, bytes_max, bytes: AtomicU64::new(0), missing: AtomicBool::new(false), seen: Mutex::default() }
     }
 
     /// A table whose snapshot (its version; none: never created) has this many files, and this many live segments beside it.
@@ -144,7 +146,7 @@ mod tests {
 
     #[test]
     fn the_byte_that_is_too_much_is_refused() {
-        let meter = Meter::new(100);
+        let meter = Meter::new(100, Arc::new(Waits::new(Arc::new(clock::ManualClock::new(0)))));
         assert_eq!(meter.charge(60), Ok(()));
         assert_eq!(meter.charge(40), Ok(()));
         assert_eq!(meter.charge(1), Err(Limit::BytesScanned { bytes_max: 100 }));

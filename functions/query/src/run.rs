@@ -34,6 +34,7 @@ use crate::meters::Outcome;
 use crate::session::{ProjectTables, store_url};
 use crate::sql::{Params, check_reads_only, parse, text_of_json};
 use crate::table::{Freshness, OnMissing, TableParts, tries};
+use crate::waits::{On, Waits};
 
 /// What is asked.
 #[derive(Clone, Debug, Default)]
@@ -139,14 +140,27 @@ impl Query {
 async fn answer(app: Arc<App>, query: Query, mut sink: Sink) -> Result<(Sink, Summary), QueryError> {
     let place = Arc::new(app.admission.place(&query.project).await?);
     let query = Arc::new(query);
-    let mut meter = Arc::new(Meter::new(app.settings.bytes_scanned_max));
-    let timed =
-        tokio::time::timeout(query.time.duration(), attempts(&app, &query, &place, &mut meter, &mut sink)).await;
-    let answered = timed.unwrap_or_else(|_| Err(query.time.is_over().into()));
+    let waits = Arc::new(Waits::new(Arc::clone(&app.clock)));
+    let mut meter = Arc::new(Meter::new(app.settings.bytes_scanned_max, Arc::clone(&waits)));
+    let answered = {
+        let work = attempts(&app, &query, &place, &mut meter, &mut sink);
+        tokio::pin!(work);
+        // What it waits for is asked before it is given up.
+        let timed = tokio::time::timeout(query.time.duration(), work.as_mut()).await;
+        timed.unwrap_or_else(|_| Err(out_of_time(query.time, &waits)))
+    };
     let took = app.clock.uptime().saturating_sub(query.began);
     app.meters.ended(&query.project, outcome(&answered), took, &meter.reading());
     let summary = answered?;
     Ok((sink, summary))
+}
+
+/// Asking for less helps only if the query itself took the time.
+fn out_of_time(time: QueryTime, waits: &Waits) -> QueryError {
+    match waits.unanswered() {
+        Some(unanswered) => QueryError::unavailable(unanswered.what, unanswered),
+        None => time.is_over().into(),
+    }
 }
 
 fn outcome<T>(answered: &Result<T, QueryError>) -> Outcome {
@@ -172,7 +186,7 @@ async fn attempts(
     sink: &mut Sink,
 ) -> Result<Summary, QueryError> {
     for (restarts, &(freshness, on_missing)) in tries().iter().enumerate() {
-        *meter = Arc::new(Meter::new(app.settings.bytes_scanned_max));
+        *meter = Arc::new(Meter::new(app.settings.bytes_scanned_max, Arc::clone(&meter.waits)));
         let answered = attempt(app, query, place, meter, freshness, on_missing, sink).await;
         let vanished = answered.is_err() && meter.is_something_missing();
         if !vanished || !sink.can_restart() {
@@ -212,7 +226,7 @@ async fn attempt(
     let plan = plan(app, &session, query, place).await.map_err(|error| tables.take_failure().unwrap_or(error))?;
     let planned = app.clock.uptime().saturating_sub(query.began);
 
-    let rows = rows_into(app, query, &session, plan, sink).await?;
+    let rows = rows_into(app, query, &session, plan, &meter.waits, sink).await?;
 
     let took = app.clock.uptime().saturating_sub(query.began);
     let reading = meter.reading();
@@ -271,6 +285,7 @@ async fn rows_into(
     query: &Query,
     session: &SessionState,
     plan: Arc<dyn ExecutionPlan>,
+    waits: &Waits,
     sink: &mut Sink,
 ) -> Result<usize, QueryError> {
     let running = |error: DataFusionError| QueryError::running(error, &app.settings);
@@ -283,6 +298,7 @@ async fn rows_into(
         let left = query.limit.saturating_sub(rows);
         rows += batch.num_rows();
         if left > 0 && batch.num_rows() > 0 {
+            let _taken = waits.begin(On::Reader);
             sink.put(batch.slice(0, batch.num_rows().min(left))).await?;
         }
         if rows > query.limit {

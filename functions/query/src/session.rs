@@ -32,6 +32,7 @@ use crate::functions;
 use crate::settings::Settings;
 use crate::sql::{AttributePlanner, PostgresTypes, ResolveAttributes, UnnestKeys, UnnestLateral, json_quote};
 use crate::table::{Freshness, Table, TableParts, Tables};
+use crate::waits::On;
 
 const CATALOG: &str = "plimsoll";
 const SCHEMA: &str = "public";
@@ -161,7 +162,10 @@ impl ProjectTables {
         if let Some(table) = loaded.get(&table) {
             return Ok(Arc::clone(table));
         }
-        let view = self.tables.view(&TableId::new(self.project.clone(), table), self.freshness).await?;
+        let view = {
+            let _waiting = self.parts.meter.waits.begin(On::Store("the metadata store, or the table's log,"));
+            self.tables.view(&TableId::new(self.project.clone(), table), self.freshness).await?
+        };
         let made = Arc::new(Table::new(view, self.parts.clone()));
         loaded.insert(table, Arc::clone(&made));
         Ok(made)

@@ -12,6 +12,7 @@ use regex::Regex;
 
 use super::{Limit, QueryError, hints};
 use crate::Settings;
+use crate::waits::OBJECTS;
 
 /// Characters of a message that are answered; plans inside messages can be long.
 const MESSAGE_CHARS_MAX: usize = 600;
@@ -71,6 +72,10 @@ fn running_one(error: &DataFusionError, settings: Option<&Settings>) -> QueryErr
     {
         return QueryError::Bucket { said: error.to_string() };
     }
+    // Whatever it came wrapped in: Arrow and Parquet errors carry a store's, too.
+    if source_is::<object_store::Error>(error) {
+        return QueryError::Unavailable { what: OBJECTS, source: error.to_string().into() };
+    }
     match error {
         DataFusionError::Plan(message)
         | DataFusionError::NotImplemented(message)
@@ -98,12 +103,6 @@ fn running_one(error: &DataFusionError, settings: Option<&Settings>) -> QueryErr
             Some(settings) => Limit::Memory { bytes_max: settings.memory_bytes }.into(),
             None => QueryError::internal(message.clone()),
         },
-        DataFusionError::ObjectStore(error) => {
-            QueryError::Unavailable { what: "the object store", source: error.to_string().into() }
-        }
-        other if source_is::<object_store::Error>(other) => {
-            QueryError::Unavailable { what: "the object store", source: other.to_string().into() }
-        }
         other => QueryError::internal(other.to_string()),
     }
 }

@@ -21,6 +21,7 @@ use objects::{ObjectError, fetch_segment};
 use super::prune;
 use crate::error::Limit;
 use crate::meter::Meter;
+use crate::waits::{OBJECTS, On};
 
 /// Segments of one partition that are fetched ahead of the one being decoded.
 const FETCH_AHEAD: usize = 4;
@@ -134,7 +135,10 @@ impl SegmentReader {
             self.meter.charge(segment.bytes).map_err(Unread::TooMuch)?;
             fetch_segment(self.store.as_ref(), segment).await.map_err(Unread::Object)
         };
-        let unread = match self.cache.try_get_with(key, fetch).await {
+        let waiting = self.meter.waits.begin(On::Store(OBJECTS));
+        let read = self.cache.try_get_with(key, fetch).await;
+        drop(waiting);
+        let unread = match read {
             Ok(bytes) => return Ok(Some(bytes)),
             Err(unread) => unread,
         };

@@ -22,6 +22,7 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataR
 
 use crate::error::Limit;
 use crate::meter::Meter;
+use crate::waits::{OBJECTS, On};
 
 /// Bytes at the end of a file that are read at once in the hope that they hold the whole footer.
 const FOOTER_BYTES_HINT: usize = 256 << 10;
@@ -112,6 +113,7 @@ impl FileReader {
 
     async fn fetch(&self, range: Range<u64>) -> Result<Bytes, ParquetError> {
         self.charge(range.end - range.start)?;
+        let _waiting = self.meter.waits.begin(On::Store(OBJECTS));
         self.store.get_range(&self.location, range).await.map_err(|error| self.failed(error))
     }
 
@@ -167,6 +169,7 @@ impl AsyncFileReader for FileReader {
                 self.meter.file_read(self.key.0.table, &self.key.1, range);
             }
             self.charge(ranges.iter().map(|range| range.end - range.start).sum())?;
+            let _waiting = self.meter.waits.begin(On::Store(OBJECTS));
             self.store.get_ranges(&self.location, &ranges).await.map_err(|error| self.failed(error))
         }
         .boxed()
