@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use clock::Sleep;
 use futures::FutureExt;
+use model::panic_words;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
@@ -139,9 +140,7 @@ impl Stage {
         let stage = Arc::clone(self);
         let task = async move {
             if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
-                let words = panic.downcast_ref::<String>().cloned();
-                let words = words.or_else(|| panic.downcast_ref::<&str>().map(|words| (*words).to_owned()));
-                stage.state().panicked = Some(words.unwrap_or_default());
+                stage.state().panicked = Some(panic_words(panic.as_ref()));
             }
         };
         let handle = tokio::spawn(task).abort_handle();

@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
 use futures::future::{AbortHandle, Aborted, abortable};
+use model::panic_words;
 use model::safeguard::carried;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
@@ -40,10 +41,8 @@ where
     }
 }
 
-/// The words of a panic.
 fn panicked(panic: Box<dyn Any + Send>) -> AsideError {
-    let words = panic.downcast_ref::<&str>().map(|words| (*words).to_owned());
-    AsideError::Panicked(words.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".into()))
+    AsideError::Panicked(panic_words(panic.as_ref()))
 }
 
 struct StopOnDrop(AbortHandle);

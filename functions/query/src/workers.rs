@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use model::panic_words;
 use model::safeguard::carried;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
@@ -51,11 +52,7 @@ impl<T> Working<T> {
     pub(crate) async fn done(mut self) -> Result<T, String> {
         match (&mut self.task).await {
             Ok(result) => Ok(result),
-            Err(error) if error.is_panic() => {
-                let panic = error.into_panic();
-                let words = panic.downcast_ref::<&str>().map(|words| (*words).to_owned());
-                Err(words.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".to_owned()))
-            }
+            Err(error) if error.is_panic() => Err(panic_words(error.into_panic().as_ref())),
             Err(_) => Err("the query was stopped with the server".to_owned()),
         }
     }

@@ -12,6 +12,7 @@ use clock::Ids;
 use futures::FutureExt;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use model::panic_words;
 use tracing::Instrument;
 
 use crate::{ApiError, ErrorCode, cors};
@@ -53,7 +54,7 @@ async fn wrong_method(method: Method, OriginalUri(uri): OriginalUri) -> ApiError
 async fn catch_panic(request: Request, next: Next) -> Response {
     match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
-        Err(panic) => ApiError::internal(Panicked(words_of(panic.as_ref()))).into_response(),
+        Err(panic) => ApiError::internal(Panicked(panic_words(panic.as_ref()))).into_response(),
     }
 }
 
@@ -104,11 +105,6 @@ fn shown(text: &str) -> String {
 #[derive(Debug, thiserror::Error)]
 #[error("a handler panicked: {0}")]
 struct Panicked(String);
-
-fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without words".to_owned())
-}
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@
 
 mod choice;
 mod hash;
+mod panic;
 mod project;
 pub mod safeguard;
 mod scope;
@@ -17,6 +18,7 @@ mod time;
 
 pub use choice::{DueRule, choose_within};
 pub use hash::{BodyHash, InvalidHash};
+pub use panic::panic_words;
 pub use project::{InvalidProjectId, ProjectId};
 pub use safeguard::Safeguard;
 pub use scope::{InvalidScope, Scope, Scopes};
