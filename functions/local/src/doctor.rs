@@ -67,8 +67,7 @@ pub(crate) fn run(args: &DoctorArgs, screen: &mut Screen) -> Result<(), CliError
         let columns = ["check", "result", "found", "advice"];
         let mut table = Table::new(columns.map(|name| (name, Align::Left)));
         checks.iter().for_each(|check| table.row(check.cells()));
-        // Not cut to the terminal: an error is worth its line.
-        table.write(screen.out, None)?;
+        screen.whole_table(&table)?;
     }
     if checks.iter().any(|check| check.found.is_err()) { Err(CliError::Reported) } else { Ok(()) }
 }

@@ -91,6 +91,5 @@ fn show(answer: &Value, of: &OfProject, screen: &mut Screen) -> Result<(), CliEr
         let result = if check["ok"] == true { "ok" } else { "failed" };
         table.row([text("check"), result.to_owned(), text("found"), text("advice")]);
     }
-    // Not cut to the terminal: an error is worth its line.
-    Ok(table.write(screen.out, None)?)
+    screen.whole_table(&table)
 }

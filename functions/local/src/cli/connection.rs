@@ -110,9 +110,15 @@ impl Connection {
 
     /// The project of the stack or of the credentials file: for commands that need one and were given none.
     pub(super) fn project(&self) -> Result<String, CliError> {
-        match self.deployed()? {
-            Some((_, keys)) => Ok(keys.project.clone()),
-            None => Ok(self.credentials()?.project),
+        if let Some((_, keys)) = self.deployed()? {
+            return Ok(keys.project.clone());
+        }
+        match self.credentials() {
+            Err(_) if self.key.is_some() => Err(CliError::Usage(
+                "which project? Say it by --project: a key that is given by --key or PLIMSOLL_KEY does not tell"
+                    .to_owned(),
+            )),
+            credentials => Ok(credentials?.project),
         }
     }
 

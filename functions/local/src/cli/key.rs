@@ -5,7 +5,8 @@ use model::Scope;
 use serde_json::{Value, json};
 
 use super::connection::{Connection, For};
-use super::{CliError, Screen};
+use super::output::joined;
+use super::{Align, CliError, Screen, Table, units};
 
 #[derive(Debug, Args)]
 pub(super) struct KeyArgs {
@@ -71,15 +72,22 @@ pub(super) fn run(args: &KeyArgs, screen: &mut Screen) -> Result<(), CliError> {
                 Reach::Installation => "installation",
             };
             let body = json!({ "name": name, "scopes": scopes, "reach": reach });
-            let created = of.connection.open(For::Admin)?.post(&of.path()?, &body)?;
+            let created = of.connection.open(For::Admin)?.post(&path(&of.project()?), &body)?;
             match created["secret"].as_str() {
                 Some(secret) if !of.json => screen.line(secret),
                 _ => screen.json(&created),
             }
         }
         Act::List { of } => {
-            let keys = of.connection.open(For::Admin)?.list(&of.path()?, "keys")?;
-            if of.json { screen.json(&Value::Array(keys)) } else { screen.objects(&keys) }
+            let project = of.project()?;
+            let keys = of.connection.open(For::Admin)?.list(&path(&project), "keys")?;
+            match keys.is_empty() {
+                _ if of.json => screen.json(&Value::Array(keys)),
+                true => screen.line(&format!(
+                    "Project `{project}` has no keys. Its first:\n  plimsoll key create --project {project} --scope ingest"
+                )),
+                false => screen.whole_table(&table(&keys)),
+            }
         }
         Act::Revoke { key_id, connection } => {
             connection.open(For::Admin)?.delete(&format!("/api/v1/keys/{key_id}"))?;
@@ -89,8 +97,29 @@ pub(super) fn run(args: &KeyArgs, screen: &mut Screen) -> Result<(), CliError> {
 }
 
 impl OfProject {
-    fn path(&self) -> Result<String, CliError> {
-        let project = self.project.clone().map_or_else(|| self.connection.project(), Ok)?;
-        Ok(format!("/api/v1/projects/{project}/keys"))
+    fn project(&self) -> Result<String, CliError> {
+        self.project.clone().map_or_else(|| self.connection.project(), Ok)
     }
+}
+
+fn path(project: &str) -> String {
+    format!("/api/v1/projects/{project}/keys")
+}
+
+fn table(keys: &[Value]) -> Table {
+    let columns = ["id", "name", "scopes", "reach", "begins with", "created (UTC)", "revoked (UTC)"];
+    let mut table = Table::new(columns.map(|name| (name, Align::Left)));
+    for key in keys {
+        let text = |field: &str| key[field].as_str().unwrap_or_default();
+        table.row([
+            text("id").to_owned(),
+            text("name").to_owned(),
+            joined(&key["scopes"]),
+            text("reach").to_owned(),
+            text("hint").to_owned(),
+            units::minute(text("created_at")),
+            units::minute(text("revoked_at")),
+        ]);
+    }
+    table
 }

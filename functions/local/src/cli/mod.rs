@@ -9,6 +9,7 @@ mod compact;
 mod connection;
 mod demo;
 mod error;
+mod hints;
 mod key;
 mod openapi;
 mod output;
@@ -29,11 +30,12 @@ mod tests;
 use std::io::{self, BufWriter};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use connection::DataArg;
 pub use error::CliError;
 pub(crate) use error::chain;
+pub(crate) use hints::Hints;
 pub(crate) use output::Screen;
 pub use serve::ServeArgs;
 pub(crate) use stack::{SendArg, StackArg, doctor as stack_doctor};
@@ -42,7 +44,12 @@ pub(crate) use units::bytes;
 
 /// OpenTelemetry in, open Delta tables out, SQL over them.
 #[derive(Debug, Parser)]
-#[command(name = "plimsoll", version, arg_required_else_help = true, max_term_width = 120)]
+#[command(
+    name = "plimsoll",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 120,
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -81,11 +88,12 @@ enum Command {
 /// Runs the command that the process was called with.
 pub fn main() -> ExitCode {
     // Clap prints help to stdout and mistakes to stderr, and exits by itself.
-    let cli = Cli::parse();
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     // Not locked: `serve` speaks from other threads.
     let mut out = BufWriter::new(io::stdout());
-    let mut screen = Screen { out: &mut out, err: &mut io::stderr(), width: output::terminal_width() };
-    ExitCode::from(execute(cli.command, &mut screen))
+    let (width, hints) = (output::terminal_width(), Hints::of(&matches));
+    ExitCode::from(execute(cli.command, &mut Screen { out: &mut out, err: &mut io::stderr(), width, hints }))
 }
 
 /// The exit code.

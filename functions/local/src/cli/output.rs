@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use console::Term;
 use serde_json::Value;
 
-use super::CliError;
 use super::query::cell;
 use super::table::{Align, Table};
+use super::{CliError, Hints};
 
 /// What a command writes to.
 pub(crate) struct Screen<'a> {
@@ -17,6 +17,8 @@ pub(crate) struct Screen<'a> {
     pub(crate) err: &'a mut dyn Write,
     /// Columns of the terminal that `out` is; none: it is a pipe or a file.
     pub(crate) width: Option<usize>,
+    /// What commands that are named in lines and remarks lack.
+    pub(crate) hints: Hints,
 }
 
 /// Of a terminal that does not tell its width.
@@ -34,7 +36,7 @@ pub(super) fn terminal_width() -> Option<usize> {
 impl Screen<'_> {
     /// One sentence.
     pub(crate) fn line(&mut self, text: &str) -> Result<(), CliError> {
-        Ok(writeln!(self.out, "{text}")?)
+        Ok(writeln!(self.out, "{}", self.hints.complete(text))?)
     }
 
     /// A document for other programs.
@@ -45,6 +47,11 @@ impl Screen<'_> {
 
     pub(crate) fn table(&mut self, table: &Table) -> Result<(), CliError> {
         Ok(table.write(self.out, self.width)?)
+    }
+
+    /// As wide as it is, on every terminal: what stands in it is to be copied, or is an error that is worth its line.
+    pub(crate) fn whole_table(&mut self, table: &Table) -> Result<(), CliError> {
+        Ok(table.write(self.out, None)?)
     }
 
     /// JSON objects as a table: a column for each key, in the order in which they come.
@@ -80,12 +87,12 @@ impl Screen<'_> {
 
     /// What must be known beside the answer. An stderr that is gone is no reason to fail.
     pub(crate) fn remark(&mut self, text: &str) {
-        let _gone = writeln!(self.err, "{text}");
+        let _gone = writeln!(self.err, "{}", self.hints.complete(text));
     }
 }
 
 /// A list of texts as people write it.
-fn joined(value: &Value) -> String {
+pub(super) fn joined(value: &Value) -> String {
     match value {
         Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(", "),
         other => cell(other),

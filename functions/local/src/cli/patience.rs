@@ -32,6 +32,7 @@ mod tests {
     use std::io::{self, Write};
 
     use super::*;
+    use crate::cli::Hints;
 
     /// Tells of what is written to it.
     struct Told(mpsc::Sender<String>);
@@ -50,13 +51,13 @@ mod tests {
     #[test]
     fn what_takes_too_long_is_remarked_on_before_it_ends_and_the_rest_is_silent() {
         let (told, heard) = mpsc::channel();
-        let mut screen = Screen { out: &mut io::sink(), err: &mut Told(told), width: None };
+        let mut screen = Screen { out: &mut io::sink(), err: &mut Told(told), width: None, hints: Hints::default() };
         // Ends only when the remark was heard.
         let said = remark_after(Duration::ZERO, "it waits", &mut screen, move || heard.recv());
         assert_eq!(said.as_deref(), Ok("it waits"));
 
         let mut err = Vec::new();
-        let mut screen = Screen { out: &mut io::sink(), err: &mut err, width: None };
+        let mut screen = Screen { out: &mut io::sink(), err: &mut err, width: None, hints: Hints::default() };
         assert_eq!(remark_after(Duration::from_secs(600), "it waits", &mut screen, || 7), 7);
         assert!(err.is_empty());
     }

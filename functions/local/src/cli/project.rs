@@ -4,7 +4,8 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::connection::{Connection, For};
-use super::{CliError, Screen};
+use super::query::cell;
+use super::{Align, CliError, Screen, Table, units};
 
 #[derive(Debug, Args)]
 pub(super) struct ProjectArgs {
@@ -92,7 +93,11 @@ pub(super) fn run(args: &ProjectArgs, screen: &mut Screen) -> Result<(), CliErro
             if answer.json {
                 return screen.json(&Value::Array(projects));
             }
-            screen.objects(&projects.into_iter().map(flat).collect::<Vec<_>>())
+            if projects.is_empty() {
+                screen.line("There are no projects.")
+            } else {
+                screen.whole_table(&table(&projects))
+            }
         }
         Act::Settings { id, name, change, answer } => {
             let api = answer.connection.open(For::Admin)?;
@@ -102,26 +107,20 @@ pub(super) fn run(args: &ProjectArgs, screen: &mut Screen) -> Result<(), CliErro
                 change.insert("name".to_owned(), name.as_str().into());
             }
             let project = if change.is_empty() { api.get(&path)? } else { api.patch(&path, &change.into())? };
-            if answer.json { screen.json(&project) } else { screen.fields(&flat(project)) }
+            if answer.json { screen.json(&project) } else { screen.fields(&flat(&project)) }
         }
     }
 }
 
 /// What the owner of the bucket does now.
-fn next_for_bucket(id: &str, parameters: &Value) -> String {
-    let parameters: Vec<String> = parameters
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()))
-        .collect();
+fn next_for_bucket(id: &str, of_stack: &Value) -> String {
     format!(
         "What it is sent is refused until its bucket is connected. In the bucket's account and region:\n  \
          aws cloudformation deploy --template-file infra/byo-bucket.yaml --stack-name plimsoll-{id} \\\n    \
          --capabilities CAPABILITY_NAMED_IAM --parameter-overrides {} BucketName=<a new name>\n\
          then with the stack's outputs:\n  \
          plimsoll bucket connect --project {id} --bucket <BucketName> --region <Region> --role-arn <RoleArn>",
-        parameters.join(" ")
+        parameters(of_stack)
     )
 }
 
@@ -140,12 +139,72 @@ impl Change {
     }
 }
 
-/// The settings beside the other fields.
-fn flat(mut project: Value) -> Value {
-    if let Some(object) = project.as_object_mut()
-        && let Some(Value::Object(settings)) = object.remove("settings")
-    {
-        object.extend(settings);
+fn table(projects: &[Value]) -> Table {
+    let left = ["id", "name", "data in"].map(|name| (name, Align::Left));
+    let right = ["logs and spans", "metrics", "requests/s", "a day", "created (UTC)"].map(|name| (name, Align::Right));
+    let mut table = Table::new(left.into_iter().chain(right));
+    for project in projects {
+        let text = |field: &str| project[field].as_str().unwrap_or_default();
+        let setting = |name: &str| project["settings"][name].as_u64();
+        let days = |name| setting(name).map(|days| units::counted(days, "day", "days")).unwrap_or_default();
+        table.row([
+            text("id").to_owned(),
+            text("name").to_owned(),
+            place(&project["storage"]),
+            days("retention_days_logs_and_spans"),
+            days("retention_days_metrics"),
+            setting("requests_per_second_max").map(units::count).unwrap_or_default(),
+            setting("bytes_per_day_max").map(units::bytes).unwrap_or_default(),
+            units::minute(text("created_at")),
+        ]);
     }
-    project
+    table
+}
+
+/// Where its data lies.
+fn place(storage: &Value) -> String {
+    let connected = &storage["connected"];
+    match (storage["kind"].as_str(), connected["bucket"].as_str()) {
+        (Some("bucket"), None) => "a bucket, not connected yet".to_owned(),
+        (Some("bucket"), Some(bucket)) => {
+            let parts = [bucket, connected["prefix"].as_str().unwrap_or_default()];
+            format!("s3://{}", parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/"))
+        }
+        (Some("own"), _) => "own storage".to_owned(),
+        _ => cell(storage),
+    }
+}
+
+/// All fields on one floor, the settings last.
+fn flat(project: &Value) -> Value {
+    let mut flat = Map::new();
+    for (name, value) in project.as_object().into_iter().flatten() {
+        match name.as_str() {
+            "settings" => {}
+            "storage" => {
+                flat.insert("data_in".to_owned(), place(value).into());
+                let connected = value["connected"].as_object().into_iter().flatten();
+                let known =
+                    connected.filter(|(name, value)| !["bucket", "prefix"].contains(&&***name) && !value.is_null());
+                flat.extend(known.map(|(name, value)| (name.clone(), value.clone())));
+                flat.extend(value.get("external_id").map(|id| ("external_id".to_owned(), id.clone())));
+            }
+            "stack" => {
+                flat.insert("stack_template".to_owned(), value["template"].clone());
+                flat.insert("stack_parameters".to_owned(), parameters(&value["parameters"]).into());
+            }
+            _ => {
+                flat.insert(name.clone(), value.clone());
+            }
+        }
+    }
+    flat.extend(project["settings"].as_object().cloned().into_iter().flatten());
+    flat.into()
+}
+
+/// As `--parameter-overrides` takes them.
+fn parameters(of_stack: &Value) -> String {
+    let parameters = of_stack.as_object().into_iter().flatten();
+    let parameters = parameters.map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or("<unknown>")));
+    parameters.collect::<Vec<_>>().join(" ")
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::DateTime;
+
 /// As [`boot::Period`] reads it.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     text.parse().map(|boot::Period(time)| time)
@@ -65,6 +67,14 @@ pub(super) fn seconds(s: f64) -> String {
     }
 }
 
+/// `2026-11-20 09:15` of a time as the API writes it; another text stays as it is.
+pub(super) fn minute(at: &str) -> String {
+    match DateTime::parse_from_rfc3339(at) {
+        Ok(at) => at.to_utc().format("%Y-%m-%d %H:%M").to_string(),
+        Err(_) => at.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +100,13 @@ mod tests {
         }
         assert_eq!(url("127.0.0.1:5319"), Err("`http://` is missing: write http://127.0.0.1:5319".to_owned()));
         assert!(url("ftp://host").is_err() && url("http://").is_err());
+    }
+
+    #[test]
+    fn a_time_is_told_to_the_minute_in_utc() {
+        assert_eq!(minute("2026-11-20T09:15:59.123456Z"), "2026-11-20 09:15");
+        assert_eq!(minute("2026-11-20T01:15:00+02:00"), "2026-11-19 23:15");
+        assert_eq!(minute("soon"), "soon");
     }
 
     #[test]

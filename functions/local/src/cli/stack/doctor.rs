@@ -7,8 +7,8 @@ use super::check::{Check, Checks};
 use super::deployed::{Deployed, cloud, unreadable};
 use super::keys::StackKeys;
 use super::{block_on, end_to_end, resources};
-use crate::cli::CliError;
 use crate::cli::trust::TrustArg;
+use crate::cli::{CliError, Hints};
 
 #[derive(Debug, Args)]
 pub(crate) struct SendArg {
@@ -27,6 +27,8 @@ pub(crate) fn doctor(name: &str, args: &SendArg) -> Result<Checks, CliError> {
             checks.push(end_to_end::send(deployed, keys, &args.trust));
         }
     }
+    let hints = Hints::for_stack(name);
+    checks.iter_mut().for_each(|check| check.advice = hints.complete(&check.advice).into_owned());
     Ok(Checks(checks))
 }
 

@@ -22,9 +22,9 @@ use crate::cli::{CliError, Screen};
 pub(super) struct InitArgs {
     #[command(flatten)]
     stack: ThisStackArg,
-    /// The first project
-    #[arg(long, default_value = "default", value_parser = project)]
-    project: ProjectId,
+    /// The first project [default: default]; no other is made here
+    #[arg(long, value_parser = project)]
+    project: Option<ProjectId>,
     /// Put new keys in the place of those in the secret; the old ones work until they are revoked
     #[arg(long)]
     new_keys: bool,
@@ -44,6 +44,9 @@ pub(super) struct Done {
     /// Keys that do not work any more.
     pub(super) gone: Vec<&'static str>,
 }
+
+/// The first project, if nobody names another.
+const FIRST_PROJECT: &str = "default";
 
 /// Name for people, scope, reach.
 type Plan = (&'static str, Scope, Reach);
@@ -108,7 +111,12 @@ async fn promised_keys(
     args: &InitArgs,
 ) -> Result<StackKeys, CliError> {
     let kept = deployed.keys(cloud).await?;
-    let project = kept.as_ref().map_or_else(|| args.project.to_string(), |keys| keys.project.clone());
+    let asked = args.project.as_ref().map(ProjectId::to_string);
+    let project = match (&kept, asked) {
+        (Some(keys), Some(other)) if keys.project != other => return Err(another_project(deployed, keys, &other)),
+        (Some(keys), _) => keys.project.clone(),
+        (None, asked) => asked.unwrap_or_else(|| FIRST_PROJECT.to_owned()),
+    };
     if let Some(keys) = kept.filter(|_| !args.new_keys) {
         return Ok(keys);
     }
@@ -123,6 +131,19 @@ async fn promised_keys(
     };
     put(cloud, deployed, &keys).await?;
     Ok(keys)
+}
+
+fn another_project(deployed: &Deployed, keys: &StackKeys, other: &str) -> CliError {
+    CliError::Cloud {
+        what: format!(
+            "stack `{}` has its first project already, `{}`: the keys in its secret belong to that; nothing was changed",
+            deployed.name, keys.project
+        ),
+        advice: format!(
+            "make another by `plimsoll project create {other}`, and its keys by \
+             `plimsoll key create --project {other} --scope ingest`"
+        ),
+    }
 }
 
 async fn put(cloud: &Cloud, deployed: &Deployed, keys: &StackKeys) -> Result<(), CliError> {
