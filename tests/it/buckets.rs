@@ -137,6 +137,35 @@ fn until_its_bucket_is_connected_a_project_is_refused_and_told_what_to_do() {
 }
 
 #[test]
+fn a_project_out_of_reach_is_told_by_every_command_and_fails_none() {
+    let acme = acme();
+    taken(&acme.world, "our own");
+    let keys = &acme.world.keys;
+    for command in ["status", "compact", "repair"] {
+        let mut plimsoll = Command::new(Binary::path());
+        plimsoll.arg(command).env("PLIMSOLL_URL", &keys.api_url).env("PLIMSOLL_KEY", &keys.admin_key);
+        let output = plimsoll.output().expect("it runs");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{command}: {said}");
+        // Compaction has nothing to do there, and does not go there.
+        let told = usize::from(command != "compact");
+        assert_eq!(
+            said.matches("OUT OF REACH acme: the bucket of project `acme` is not connected").count(),
+            told,
+            "{said}"
+        );
+        assert!(!said.contains("file:///") || !said.contains("objects/acme"), "a place where it does not lie: {said}");
+    }
+    let told = acme.world.api("GET", "/metrics", &keys.admin_key, None).text();
+    for (name, project, value) in
+        [("unreadable", "acme", 0), ("out_of_reach", "acme", 1), ("out_of_reach", acme.world.keys.project.as_str(), 0)]
+    {
+        let sample = format!("plimsoll_table_{name}{{project=\"{project}\",table=\"otel_metrics\"}} {value}\n");
+        assert!(told.contains(&sample), "{sample} is not in {told}");
+    }
+}
+
+#[test]
 fn what_a_project_keeps_lies_in_its_bucket_and_nowhere_else() {
     let acme = Acme::connected();
     for n in 0..3 {

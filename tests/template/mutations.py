@@ -182,6 +182,7 @@ ALL = [
     Mutation("versions_go_live_by_canary", of("QueryFunction", "AutoPublishAliasAllProperties")),
     Mutation("readers_are_updated_before_writers", "Resources > CompactFunction > DependsOn"),
     Mutation("what_goes_wrong_alarms", "Resources > MessageAgeAlarm"),
+    Mutation("what_goes_wrong_alarms", "Resources > OutOfReachAlarm"),
     Mutation("what_goes_wrong_alarms", "Resources > IngestUrlErrorsAlarm", GONE, FUNCTION_URL),
     Mutation(
         "what_goes_wrong_alarms",

@@ -11,6 +11,7 @@ use objects::{ProjectRoot, Roots};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::backoff::Backoff;
+use crate::beyond::Beyond;
 use crate::{Counters, Settings};
 
 const MIB: u64 = 1 << 20;
@@ -27,6 +28,7 @@ pub struct App {
     pub settings: Settings,
     pub counters: Counters,
     pub(crate) backoff: Backoff,
+    pub(crate) beyond: Beyond,
     /// In MiB.
     memory: Arc<Semaphore>,
 }
@@ -42,8 +44,8 @@ impl App {
         settings: Settings,
     ) -> Self {
         let memory = Arc::new(Semaphore::new(permits(settings.memory_bytes).max(1) as usize));
-        let (counters, backoff) = (Counters::default(), Backoff::default());
-        Self { ledger, roots, logs, projects, clock, ids, settings, counters, backoff, memory }
+        let (counters, backoff, beyond) = (Counters::default(), Backoff::default(), Beyond::default());
+        Self { ledger, roots, logs, projects, clock, ids, settings, counters, backoff, beyond, memory }
     }
 
     pub(crate) fn log(&self, table: &TableId) -> Arc<dyn TableLog> {

@@ -65,13 +65,25 @@ impl PassError {
         }
     }
 
+    /// What keeps us out of the project's bucket, if its owner alone can do something about it.
+    pub fn out_of_reach(&self) -> Option<&RootError> {
+        RootError::behind(self).filter(|error| error.is_the_owners())
+    }
+
     /// The error, its causes, and what to do about it: one line for an operator.
     pub fn said(&self) -> String {
-        format!("{}; {}", chain(self), self.advice())
+        match self.out_of_reach() {
+            // What lies between names the place where the installation keeps its own objects.
+            Some(root) => format!("{root}; {}", self.advice()),
+            None => format!("{}; {}", chain(self), self.advice()),
+        }
     }
 
     /// As [`Self::said`], of an act that nothing tries again by itself.
     pub fn said_of(&self, command: &str) -> String {
+        if let Some(root) = self.out_of_reach() {
+            return format!("{root}; nothing is lost: run {command} again when that is done");
+        }
         match self {
             Self::Newer(_) => format!("{}; run {command} of the version that wrote it", chain(self)),
             Self::Schema(_) | Self::Log(LogError::Damaged { .. }) => {
@@ -88,9 +100,7 @@ impl PassError {
                 "until then nothing reads this table, and what comes in is kept; compaction goes on by itself"
             }
             Self::LeaseLost => "nothing to do: another worker goes on",
-            error if RootError::behind(error).is_some_and(RootError::is_the_owners) => {
-                "nothing is lost: what came in is taken up when that is done"
-            }
+            error if error.out_of_reach().is_some() => "nothing is lost: what came in is taken up when that is done",
             Self::Newer(_) => "run the newest version of Plimsoll that wrote here; nothing is lost",
             Self::Schema(_) => {
                 "give the table its columns back as it says; nothing is lost: until then what comes in waits and can be queried"

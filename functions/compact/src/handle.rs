@@ -7,7 +7,6 @@ use futures::StreamExt;
 use meta::Trigger;
 use model::safeguard::{Safeguard, holds};
 use model::{DueRule, Micros, TableId};
-use objects::RootError;
 
 use crate::pass::{self, Done, Pass};
 use crate::{App, Counter, Deadline};
@@ -112,6 +111,7 @@ async fn turn(app: &App, table: &TableId, due: DueRule, deadline: Deadline) -> O
         }
         _ => app.backoff.answered(&table.project),
     }
+    app.beyond.note(table, &outcome);
     outcome
 }
 
@@ -121,11 +121,14 @@ fn failed(app: &App, table: &TableId, error: &crate::PassError) -> Outcome {
         tracing::info!(%table, "the lease was lost; another worker goes on");
         return Outcome::Busy { until: app.clock.now() };
     }
-    app.counters.add(Counter::Errors, 1);
     let text = error.said();
+    if error.out_of_reach().is_some() {
+        tracing::warn!(%table, error = %text, "the project's bucket is out of reach");
+        return Outcome::OutOfReach { error: text };
+    }
+    app.counters.add(Counter::Errors, 1);
     tracing::error!(%table, error = %text, "compaction failed");
     match error {
-        error if RootError::behind(error).is_some_and(RootError::is_the_owners) => Outcome::OutOfReach { error: text },
         crate::PassError::Newer(_) => Outcome::HandBack { why: text },
         error if error.is_unavailable() => Outcome::Unavailable { error: text },
         _ => Outcome::Failed { error: text },

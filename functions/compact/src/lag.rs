@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use futures::{StreamExt, TryStreamExt};
 use meta::StoreError;
-use meta::ledger::LedgerView;
+use meta::ledger::{Due, LedgerView};
 use model::{Micros, SegmentId, TableId};
 
 use crate::App;
@@ -19,24 +19,37 @@ pub struct Lag {
     pub late_us: Micros,
 }
 
-/// None: compaction keeps up. Only tables that have anything left to do are looked at, each with one reading of its ledger.
-pub async fn lag(app: &App) -> Result<Option<Lag>, StoreError> {
+/// How far compaction is behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Behind {
+    /// None: compaction keeps up.
+    pub longest: Option<Lag>,
+    /// Tables with anything left to do whose project's bucket did not let us in when a sweep last tried. They are not late by
+    /// any fault of compaction, and wait for the bucket's owner.
+    pub out_of_reach: usize,
+}
+
+/// Only tables that have anything left to do are looked at, each with one reading of its ledger. Comes after a [`crate::sweep`]
+/// by the same process, which learns what is out of reach.
+pub async fn lag(app: &App) -> Result<Behind, StoreError> {
     let dues = app.ledger.due_tables().await?;
-    let tables = futures::stream::iter(dues).map(|due| of_table(app, due.table));
+    let is_out_of_reach = |due: &Due| app.beyond.holds(&due.table);
+    let (out_of_reach, within): (Vec<Due>, Vec<Due>) = dues.into_iter().partition(is_out_of_reach);
+    let tables = futures::stream::iter(within).map(|due| of_table(app, due.table));
     let lags: Vec<Lag> = tables
         .buffer_unordered(app.settings.tables_at_once.max(1))
         .try_filter_map(|lag| std::future::ready(Ok(lag)))
         .try_collect()
         .await?;
-    Ok(lags.into_iter().max_by_key(|lag| lag.late_us))
+    Ok(Behind { longest: lags.into_iter().max_by_key(|lag| lag.late_us), out_of_reach: out_of_reach.len() })
 }
 
-/// Logs the lag after a sweep; template.yaml makes a metric of `compaction_lag_s`.
+/// Logs the lag after a sweep; template.yaml makes metrics of `compaction_lag_s` and `tables_out_of_reach`.
 pub async fn log_lag(app: &App) -> Result<(), StoreError> {
-    let lag = lag(app).await?;
-    let compaction_lag_s = lag.as_ref().map_or(0, |lag| lag.late_us / MICROS_PER_SECOND);
-    let table = lag.as_ref().map(|lag| tracing::field::display(&lag.table));
-    tracing::info!(compaction_lag_s, table, "swept");
+    let Behind { longest, out_of_reach: tables_out_of_reach } = lag(app).await?;
+    let compaction_lag_s = longest.as_ref().map_or(0, |lag| lag.late_us / MICROS_PER_SECOND);
+    let table = longest.as_ref().map(|lag| tracing::field::display(&lag.table));
+    tracing::info!(compaction_lag_s, table, tables_out_of_reach, "swept");
     Ok(())
 }
 

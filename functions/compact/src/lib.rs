@@ -16,6 +16,7 @@
 mod app;
 mod aside;
 mod backoff;
+mod beyond;
 pub mod cloud;
 mod config;
 mod counters;
@@ -38,7 +39,7 @@ pub use deadline::Deadline;
 pub use error::PassError;
 pub use handle::{Outcome, compact_now, handle};
 pub use http::{Operate, openapi, router};
-pub use lag::{Lag, lag, log_lag};
+pub use lag::{Behind, Lag, lag, log_lag};
 pub use maintain::plan;
 pub use maintain::{Chores, DaysAtOnce, Maintained, Pace, RetentionRefused, Round, maintain, maintain_all};
 pub use messages::{Fate, see_to};

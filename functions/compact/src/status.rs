@@ -61,8 +61,12 @@ pub async fn statuses(
     let looks = futures::stream::iter(TableId::all_of(projects)).map(|id| async move {
         let time = deadline.remaining(app.clock.as_ref());
         let status = clock::within(app.clock.as_ref(), time, status(app, &id)).await.unwrap_or(Err(PassError::TimeUp));
-        if let Err(error) = &status {
-            tracing::error!(table = %id, error = error.said(), "a table cannot be read");
+        match &status {
+            Ok(_) => {}
+            Err(error) if error.out_of_reach().is_some() => {
+                tracing::warn!(table = %id, error = error.said(), "a table is out of reach");
+            }
+            Err(error) => tracing::error!(table = %id, error = error.said(), "a table cannot be read"),
         }
         (id, status)
     });

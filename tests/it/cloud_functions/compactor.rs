@@ -113,7 +113,7 @@ async fn ticks_of_schedules_say_what_they_did() {
         ("schedule-sweep", json!({"tables": 1, "need_attention": 0})),
         ("schedule-maintenance", json!({"projects": 2, "failed": 0, "left": 0})),
         ("schedule-retention", json!({"projects": 2, "failed": 0, "left": 0})),
-        ("repair", json!({"tables": 4, "incomplete": 0})),
+        ("repair", json!({"tables": 4, "incomplete": 0, "out_of_reach": 0})),
         ("s3-test", json!({})),
     ] {
         let answer = invoke(&function, sample(&format!("compact/{name}.json")), &call(&tables, CALL)).await;

@@ -8,11 +8,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use model::ProjectId;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
+use objects::RootError;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Call {
@@ -32,6 +34,8 @@ pub(super) enum Bend {
     Denied,
     /// 401.
     Unauthenticated,
+    /// The bucket of the project's owner does not let us in.
+    Shut,
     /// Only the first half of what is put arrives, and the store says that all is well.
     Truncated,
     /// Some bytes in the middle arrive as others.
@@ -46,6 +50,7 @@ impl Bend {
         match self {
             Self::Denied => Error::PermissionDenied { path, source },
             Self::Unauthenticated => Error::Unauthenticated { path, source },
+            Self::Shut => RootError::NotConnected { project: ProjectId::parse("shop").expect("an id") }.into(),
             Self::Panics => panic!("on purpose, at {path}"),
             _ => Error::Generic { store: "bent", source: "503 Service Unavailable".into() },
         }

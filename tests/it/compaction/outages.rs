@@ -119,6 +119,33 @@ async fn a_store_that_answers_503_for_minutes_is_waited_for_while_others_flow() 
     }
 }
 
+/// What its owner has shut used to keep the alarm on the lag of the whole stack on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_out_of_reach_is_counted_and_is_not_late() {
+    let mut two = Two::new().await;
+    two.send().await;
+    two.store.bend(|_, path| is_of_shop(path).then_some(Bend::Shut));
+    for table in &two.tables {
+        two.world.ledger().put_due(table).await.expect("due");
+    }
+    for turn in 0..4 {
+        two.world.advance(if turn == 3 { PATIENCE } else { Duration::from_secs(3) });
+        let swept = compact::sweep(&two.app, two.world.deadline()).await.expect("swept");
+        let shop = swept.iter().find(|swept| swept.table == two.tables[0]).expect("it is due");
+        assert!(matches!(shop.outcome, Outcome::OutOfReach { .. } | Outcome::BackedOff), "{:?}", shop.outcome);
+        let behind = compact::lag(&two.app).await.expect("read");
+        assert_eq!((behind.longest, behind.out_of_reach), (None, 1), "turn {turn}");
+    }
+    two.check("its bucket is shut").await;
+    // Within reach and not yet taken up, it is late like any other.
+    two.store.bend(|_, path| is_of_shop(path).then_some(Bend::Busy));
+    two.world.advance(PATIENCE);
+    compact::sweep(&two.app, two.world.deadline()).await.expect("swept");
+    let behind = compact::lag(&two.app).await.expect("read");
+    assert_eq!((behind.longest.map(|lag| lag.table), behind.out_of_reach), (Some(two.tables[0].clone()), 0));
+    two.recovers("after it was shut").await;
+}
+
 /// Which calls of "shop" are refused; each stands for a permission that somebody took away.
 const DENIED: [(&str, Call, &str); 5] = [
     ("put data files", Call::Put, "date="),

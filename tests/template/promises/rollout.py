@@ -37,6 +37,7 @@ def what_goes_wrong_alarms(seen):
         ("AWS/SQS", "ApproximateAgeOfOldestMessage", "TriggerQueue"),
         ("AWS/ApiGateway", "5xx", "HttpApi"),
         ("Plimsoll/${AWS::StackName}", "CompactionLag", None),
+        ("Plimsoll/${AWS::StackName}", "TablesOutOfReach", None),
         ("Plimsoll/${AWS::StackName}", "QuarantinedSegments", None),
     }
     said = set()
@@ -73,7 +74,7 @@ def metrics_come_from_compacts_log(seen):
             yield f"{name} reads another log"
         for metric in found["MetricTransformations"]:
             said.add((metric["MetricNamespace"].get("Fn::Sub"), metric["MetricName"]))
-    for name in ["CompactionLag", "QuarantinedSegments"]:
+    for name in ["CompactionLag", "TablesOutOfReach", "QuarantinedSegments"]:
         if ("Plimsoll/${AWS::StackName}", name) not in said:
             yield f"nothing writes {name}"
 

@@ -80,18 +80,22 @@ impl Compactor {
             Act::Repair => {
                 let projects = app.projects.ids().await.map_err(|error| failed(act, &error))?;
                 let repaired = repair_each(app, TableId::all_of(projects), deadline).await;
-                let mut incomplete = 0;
+                let (mut incomplete, mut out_of_reach) = (0, 0);
                 for (table, did) in &repaired {
                     match did {
-                        Ok(did) => tracing::info!(%table, ?did, "repaired"),
+                        Ok(did) => {
+                            tracing::info!(%table, ?did, "repaired");
+                            incomplete += usize::from(did.busy_until.is_some() || did.is_partial());
+                        }
                         Err(error) => {
-                            tracing::error!(%table, error = error.said_of("the act `repair`"), "not repaired")
+                            tracing::error!(%table, error = error.said_of("the act `repair`"), "not repaired");
+                            let count =
+                                if error.out_of_reach().is_some() { &mut out_of_reach } else { &mut incomplete };
+                            *count += 1;
                         }
                     }
-                    incomplete +=
-                        usize::from(!did.as_ref().is_ok_and(|did| did.busy_until.is_none() && !did.is_partial()));
                 }
-                json!({ "tables": repaired.len(), "incomplete": incomplete })
+                json!({ "tables": repaired.len(), "incomplete": incomplete, "out_of_reach": out_of_reach })
             }
         };
         tracing::info!(?act, %done, "tick");

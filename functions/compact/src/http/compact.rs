@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Operate;
-use super::reach::{stopped, when_free, within_reach};
+use super::reach::{OUT_OF_REACH, stopped, when_free, within_reach};
 use crate::{App, DaysAtOnce, Deadline, Outcome, Pace, RetentionRefused, compact_now as compact_table, maintain};
 
 /// What does not end by itself at the deadline is cut off so much later: a worker that died, for whoever comes next.
@@ -29,7 +29,7 @@ struct CompactedRow {
     project: String,
     table: &'static str,
     /// done, later (the time of this request was up; the sweeper goes on by itself), busy, stopped, backed_off,
-    /// unavailable, failed
+    /// unavailable, out_of_reach (the project's bucket does not let Plimsoll in: its owner can mend that), failed
     outcome: &'static str,
     commits: u32,
     rows: u64,
@@ -112,9 +112,8 @@ async fn pass(app: &App, id: &TableId, days: DaysAtOnce, deadline: Deadline, bla
         Outcome::NoTime => row.outcome = LATER,
         Outcome::Stopped { reason } => (row.outcome, row.error) = ("stopped", Some(stopped(&reason))),
         Outcome::Unavailable { .. } if is_up() => row.outcome = LATER,
-        Outcome::Unavailable { error } | Outcome::OutOfReach { error } => {
-            (row.outcome, row.error) = ("unavailable", Some(error))
-        }
+        Outcome::Unavailable { error } => (row.outcome, row.error) = ("unavailable", Some(error)),
+        Outcome::OutOfReach { error } => (row.outcome, row.error) = (OUT_OF_REACH, Some(error)),
         Outcome::Failed { error } | Outcome::HandBack { why: error } => {
             (row.outcome, row.error) = ("failed", Some(error));
         }
@@ -137,6 +136,7 @@ async fn pass(app: &App, id: &TableId, days: DaysAtOnce, deadline: Deadline, bla
             row.error = did.stopped.as_deref().map(stopped).or(refused).or(failed);
         }
         Err(crate::PassError::TimeUp) => row.outcome = LATER,
+        Err(error) if error.out_of_reach().is_some() => (row.outcome, row.error) = (OUT_OF_REACH, Some(error.said())),
         Err(error) => (row.outcome, row.error) = ("failed", Some(error.said())),
     }
     row

@@ -36,6 +36,9 @@ pub(super) async fn when_free<T, F: Future<Output = T>>(
     }
 }
 
+/// The outcome of an act on a table whose project's bucket does not let us in: its owner's to mend, and no failure of ours.
+pub(super) const OUT_OF_REACH: &str = "out_of_reach";
+
 /// What an operator is told of a stopped table.
 pub(super) fn stopped(reason: &str) -> String {
     format!("{reason}: one of the two was put back in time; run `plimsoll repair`")

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Operate;
-use super::reach::{when_free, within_reach};
+use super::reach::{OUT_OF_REACH, when_free, within_reach};
 use crate::{App, Deadline, PassError, Repaired, repair as repair_table};
 
 /// Which tables to repair; everything is optional.
@@ -32,7 +32,8 @@ pub(super) struct RepairAnswer {
 struct RepairedRow {
     project: String,
     table: &'static str,
-    /// sound (nothing was wrong), repaired, partial (something may be missing), busy, failed
+    /// sound (nothing was wrong), repaired, partial (something may be missing), busy, out_of_reach (the project's bucket does
+    /// not let Plimsoll in: repair again when its owner has mended that), failed
     outcome: &'static str,
     /// Why the table was stopped; null: it was not.
     was_stopped: Option<String>,
@@ -115,16 +116,16 @@ fn unknown_table(error: impl std::fmt::Display) -> ApiError {
 }
 
 fn row(id: &TableId, repaired: Result<Repaired, PassError>) -> RepairedRow {
-    let error = repaired.as_ref().err().map(|error| error.said_of("`plimsoll repair`"));
-    let failed = error.is_some();
-    let did = repaired.unwrap_or_default();
-    let outcome = match &did {
-        _ if failed => "failed",
-        did if did.busy_until.is_some() => "busy",
-        did if did.is_partial() => "partial",
-        did if *did == Repaired::default() => "sound",
-        _ => "repaired",
+    let outcome = match &repaired {
+        Err(error) if error.out_of_reach().is_some() => OUT_OF_REACH,
+        Err(_) => "failed",
+        Ok(did) if did.busy_until.is_some() => "busy",
+        Ok(did) if did.is_partial() => "partial",
+        Ok(did) if *did == Repaired::default() => "sound",
+        Ok(_) => "repaired",
     };
+    let error = repaired.as_ref().err().map(|error| error.said_of("`plimsoll repair`"));
+    let did = repaired.unwrap_or_default();
     RepairedRow {
         project: id.project.to_string(),
         table: id.table.as_str(),

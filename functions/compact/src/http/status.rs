@@ -48,6 +48,8 @@ struct TableRow {
     stop: Option<String>,
     /// Why this table cannot be read, if so, and what to do.
     error: Option<String>,
+    /// True if that is since the project's bucket does not let Plimsoll in: then it is for the bucket's owner to mend.
+    out_of_reach: bool,
     /// By which other engines open the table.
     uri: String,
 }
@@ -95,7 +97,10 @@ async fn row(app: &App, id: &TableId, status: Result<TableStatus, PassError>) ->
     };
     let status = match status {
         Ok(status) => status,
-        Err(error) => return TableRow { error: Some(error.said()), ..row },
+        Err(error) => {
+            let out_of_reach = error.out_of_reach().is_some();
+            return TableRow { error: Some(error.said()), out_of_reach, ..row };
+        }
     };
     let lag = status.oldest_live_age_us.map_or(0, |age| (age - app.settings.due.age).max(0));
     TableRow {

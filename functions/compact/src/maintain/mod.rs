@@ -119,12 +119,18 @@ async fn maintain_chores(
     };
     let kept_up = keep_up(app, table, &mut held, chores, pace, days, deadline, &mut did).await;
     held.release().await;
-    if let Err(error) = kept_up {
-        app.counters.add(Counter::Errors, 1);
-        tracing::error!(%table, error = %chain(&error), advice = error.advice(), "upkeep ended early");
-        return Err(error);
+    match kept_up {
+        Ok(()) => Ok(did),
+        Err(error) if error.out_of_reach().is_some() => {
+            tracing::warn!(%table, error = error.said(), "upkeep found the project's bucket out of reach");
+            Err(error)
+        }
+        Err(error) => {
+            app.counters.add(Counter::Errors, 1);
+            tracing::error!(%table, error = %chain(&error), advice = error.advice(), "upkeep ended early");
+            Err(error)
+        }
     }
-    Ok(did)
 }
 
 #[expect(clippy::too_many_arguments, reason = "each is asked for by another act")]
@@ -174,7 +180,8 @@ async fn keep_up(
     note(app, table, did, "log", logged)
 }
 
-/// An act that fails does not keep the others from being done; a lost lease or no time left ends them all.
+/// An act that fails does not keep the others from being done; a lost lease, no time left or a bucket out of reach ends them
+/// all.
 fn note(
     app: &App,
     table: &TableId,
@@ -184,6 +191,7 @@ fn note(
 ) -> Result<(), PassError> {
     match result {
         Err(error @ (PassError::LeaseLost | PassError::TimeUp)) => Err(error),
+        Err(error) if error.out_of_reach().is_some() => Err(error),
         Err(error) => {
             app.counters.add(Counter::Errors, 1);
             tracing::error!(%table, act, error = %chain(&error), "an act of upkeep failed; the next run does it");

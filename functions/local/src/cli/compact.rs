@@ -5,9 +5,13 @@ use serde_json::{Value, json};
 
 use super::connection::{Connection, For};
 use super::query::cell;
+use super::reach::{self, OUT_OF_REACH};
 use super::{CliError, Screen};
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Exit code: 1 if an act failed on a table, unless its owner's bucket does not let Plimsoll in, which is told."
+)]
 pub(super) struct CompactArgs {
     /// Let retention drop more than a few days at once, this once
     #[arg(long)]
@@ -20,27 +24,33 @@ pub(super) struct CompactArgs {
 }
 
 pub(super) fn run(args: &CompactArgs, screen: &mut Screen) -> Result<(), CliError> {
-    let mut answer = args.connection.open(For::Admin)?.post("/api/v1/compact", &args.request())?;
-    if args.json {
-        return screen.json(&answer);
+    let answer = args.connection.open(For::Admin)?.post("/api/v1/compact", &args.request())?;
+    let tables = answer["tables"].as_array().map_or(&[][..], Vec::as_slice);
+    match tables {
+        _ if args.json => screen.json(&answer)?,
+        [] => screen.line("Nothing to compact.")?,
+        tables => show(tables, screen)?,
     }
-    match answer["tables"].as_array_mut() {
-        Some(tables) if !tables.is_empty() => show(tables, screen),
-        _ => screen.line("Nothing to compact."),
-    }
+    if tables.iter().any(has_failed) { Err(CliError::Reported) } else { Ok(()) }
 }
 
 /// Errors have lines of their own: a cell would be cut where they say what to do.
-fn show(tables: &mut [Value], screen: &mut Screen) -> Result<(), CliError> {
-    let errors: Vec<Option<Value>> =
-        tables.iter_mut().map(|table| table.as_object_mut()?.shift_remove("error")).collect();
-    screen.objects(tables)?;
-    let failed = tables.iter().zip(errors.into_iter().map(Option::unwrap_or_default));
-    let failed: Vec<_> = failed.filter(|(_, error)| !error.is_null()).collect();
-    for (table, error) in &failed {
-        screen.line(&format!("FAILED {}/{}: {}", cell(&table["project"]), cell(&table["table"]), cell(error)))?;
+fn show(tables: &[Value], screen: &mut Screen) -> Result<(), CliError> {
+    let mut without_errors = tables.to_vec();
+    for fields in without_errors.iter_mut().filter_map(Value::as_object_mut) {
+        fields.shift_remove("error");
     }
-    if failed.is_empty() { Ok(()) } else { Err(CliError::Reported) }
+    screen.objects(&without_errors)?;
+    let text = |table: &'_ Value, field: &str| cell(&table[field]);
+    let beyond = tables.iter().filter(|table| table["outcome"] == OUT_OF_REACH);
+    reach::tell(beyond.map(|table| (text(table, "project"), text(table, "error"))), screen)?;
+    tables.iter().filter(|table| has_failed(table)).try_for_each(|table| {
+        screen.line(&format!("FAILED {}/{}: {}", text(table, "project"), text(table, "table"), text(table, "error")))
+    })
+}
+
+fn has_failed(table: &Value) -> bool {
+    !table["error"].is_null() && table["outcome"] != OUT_OF_REACH
 }
 
 impl CompactArgs {

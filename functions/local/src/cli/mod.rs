@@ -1,7 +1,9 @@
 //! The command line. Everything but `serve`, `doctor`, `stack` and `redrive` speaks HTTP to a Plimsoll, here or deployed; so it
 //! holds no logic of its own beyond asking and showing.
 //!
-//! Answers go to stdout; warnings, progress and statistics to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage.
+//! Answers go to stdout; warnings, progress and statistics to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage. Of a command
+//! on many tables, 1 says that one failed which the operator can do something about; the others were seen to all the same, and
+//! what a project's owner has shut is told, and is no failure.
 
 mod api;
 mod bucket;
@@ -16,6 +18,7 @@ mod output;
 mod patience;
 mod project;
 mod query;
+mod reach;
 mod repair;
 mod serve;
 mod stack;
@@ -49,6 +52,8 @@ pub(crate) use units::bytes;
     version,
     arg_required_else_help = true,
     max_term_width = 120,
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage. A project whose owner's bucket does not let Plimsoll in is told, and \
+                  is no failure."
 )]
 struct Cli {
     #[command(subcommand)]

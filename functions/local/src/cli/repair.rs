@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::connection::{Connection, For};
+use super::reach::{self, OUT_OF_REACH};
 use super::{CliError, Screen, patience, units};
 
 /// Until an operator is told what may take so long.
@@ -16,6 +17,10 @@ const WAITS: &str =
     "repair is at work, or waits for a worker that holds a table; one that was killed holds it for up to a minute";
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Exit code: 1 if a table is not as it should be, or was not seen to; run it again then. A project whose owner's
+bucket does not let Plimsoll in is told, and is no failure: repair again when it does."
+)]
 pub(super) struct RepairArgs {
     /// Only this table, such as otel_metrics [default: all]
     table: Option<TableName>,
@@ -59,9 +64,14 @@ pub(super) fn run(args: &RepairArgs, screen: &mut Screen) -> Result<(), CliError
     if args.json {
         screen.json(&shown)?;
     } else {
-        tables.iter().try_for_each(|table| table.show(screen))?;
+        let (beyond, within): (Vec<_>, Vec<_>) = tables.iter().partition(|table| table.outcome == OUT_OF_REACH);
+        within.into_iter().try_for_each(|table| table.show(screen))?;
+        reach::tell(
+            beyond.into_iter().map(|table| (table.project.clone(), table.error.clone().unwrap_or_default())),
+            screen,
+        )?;
     }
-    let all_is_well = tables.iter().all(|table| ["sound", "repaired"].contains(&table.outcome.as_str()));
+    let all_is_well = tables.iter().all(|table| ["sound", "repaired", OUT_OF_REACH].contains(&table.outcome.as_str()));
     if all_is_well { Ok(()) } else { Err(CliError::Reported) }
 }
 

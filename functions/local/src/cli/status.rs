@@ -10,9 +10,12 @@ use super::connection::{Connection, For};
 use super::query::cell;
 use super::table::{Align, Table};
 use super::units;
-use super::{CliError, Screen};
+use super::{CliError, Screen, reach};
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Exit code: 1 if a table cannot be read, unless its owner's bucket does not let Plimsoll in, which is told."
+)]
 pub(super) struct StatusArgs {
     /// What the API answers
     #[arg(long)]
@@ -42,6 +45,8 @@ struct TableStatus {
     quarantined_segments: Vec<Quarantined>,
     stop: Value,
     error: Option<String>,
+    /// What the error says is for the owner of the project's bucket to mend.
+    out_of_reach: bool,
     uri: String,
 }
 
@@ -66,7 +71,7 @@ pub(super) fn run(args: &StatusArgs, screen: &mut Screen) -> Result<(), CliError
     if !args.json {
         show(&tables, screen)?;
     }
-    let all_are_readable = tables.iter().all(|table| table.error.is_none());
+    let all_are_readable = tables.iter().all(|table| table.error.is_none() || table.out_of_reach);
     if all_are_readable { Ok(()) } else { Err(CliError::Reported) }
 }
 
@@ -89,13 +94,18 @@ fn show(tables: &[TableStatus], screen: &mut Screen) -> Result<(), CliError> {
             screen.line(&table.uri)?;
         }
     }
+    reach::tell(tables.iter().filter(|table| table.out_of_reach).map(TableStatus::why), screen)?;
     tables.iter().try_for_each(|table| table.show_what_is_wrong(screen))
 }
 
 impl TableStatus {
+    fn why(&self) -> (String, String) {
+        (self.project.clone(), self.error.clone().unwrap_or_default())
+    }
+
     fn show_what_is_wrong(&self, screen: &mut Screen) -> Result<(), CliError> {
         let Self { project, table, stop, error, .. } = self;
-        if let Some(error) = error {
+        if let Some(error) = error.as_ref().filter(|_| !self.out_of_reach) {
             screen.line(&format!("UNREADABLE {project}/{table}: {error}"))?;
         }
         if !stop.is_null() {

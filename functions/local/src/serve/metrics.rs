@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use compact::{Counter, Deadline, Operate, TableStatus};
+use compact::{Counter, Deadline, Operate, PassError, TableStatus};
 use http::header::CONTENT_TYPE;
 use model::TableId;
 use prometheus_client::registry::Registry;
@@ -47,10 +47,11 @@ async fn text(metrics: &Metrics) -> Result<String, String> {
     let projects = app.projects.ids().await.map_err(|e| e.to_string())?;
     let tables = compact::statuses(app, projects, Deadline::after(app.clock.as_ref(), metrics.operate.time)).await;
     let head = |text: &mut String, name, help| text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} gauge\n"));
-    let (name, help) = UNREADABLE;
-    head(&mut text, name, help);
-    for (id, status) in &tables {
-        text.push_str(&sample(name, id, f64::from(u8::from(status.is_err()))));
+    for (name, help, holds) in TROUBLES {
+        head(&mut text, name, help);
+        for (id, status) in &tables {
+            text.push_str(&sample(name, id, f64::from(u8::from(status.as_ref().is_err_and(holds)))));
+        }
     }
     for (name, help, value) in GAUGES {
         head(&mut text, name, help);
@@ -68,8 +69,21 @@ fn sample(name: &str, TableId { project, table }: &TableId, value: f64) -> Strin
     format!("{name}{{project=\"{project}\",table=\"{table}\"}} {value}\n")
 }
 
-/// Of a table that cannot be read the other gauges are left out.
-const UNREADABLE: (&str, &str) = ("plimsoll_table_unreadable", "1 if the table cannot be read, else 0");
+/// Name, help, and whether it is what keeps a table from being read.
+type Trouble = (&'static str, &'static str, fn(&PassError) -> bool);
+
+/// Of a table that cannot be read the other gauges are left out. What a bucket's owner has shut is told apart: no alarm of the
+/// operator's should hang on it.
+const TROUBLES: [Trouble; 2] = [
+    ("plimsoll_table_unreadable", "1 if the table cannot be read and is not out of reach, else 0", |error| {
+        error.out_of_reach().is_none()
+    }),
+    (
+        "plimsoll_table_out_of_reach",
+        "1 if the bucket of the table's project does not let Plimsoll in, else 0",
+        |error| error.out_of_reach().is_some(),
+    ),
+];
 
 /// Name, help and value of what is told of each table.
 type Gauge = (&'static str, &'static str, fn(&TableStatus) -> f64);

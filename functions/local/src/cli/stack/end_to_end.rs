@@ -78,7 +78,7 @@ pub(super) fn send(deployed: &Deployed, keys: &StackKeys, trust: &TrustArg) -> C
                 return Check::fail(
                     NAME,
                     found,
-                    "the logs of the ingest and query functions say more; plimsoll status --stack",
+                    "the logs of the ingest and query functions say more, and `plimsoll status`",
                 );
             }
             Ok(_) => std::thread::sleep(READ_EVERY),
@@ -139,23 +139,27 @@ fn tables(answer: Result<Value, CliError>) -> Check {
         let names: Vec<String> = found.map(name).collect();
         (!names.is_empty()).then(|| names.join(", "))
     };
-    if let Some(names) = named(&|table| !table["error"].is_null()) {
-        return Check::fail(NAME, format!("cannot be read: {names}"), "plimsoll status --stack says why");
+    if let Some(names) = named(&|table| !table["error"].is_null() && table["out_of_reach"] != true) {
+        return Check::fail(NAME, format!("cannot be read: {names}"), "`plimsoll status` says why");
     }
     if let Some(names) = named(&|table| !table["stop"].is_null()) {
         return Check::fail(
             NAME,
             format!("stopped: {names}"),
-            "ledger or table was put back in time: plimsoll repair --stack",
+            "ledger or table was put back in time: run `plimsoll repair`",
         );
     }
     if let Some(names) = named(&|table| table["quarantined"].as_u64().unwrap_or(0) > 0) {
-        let advice = "plimsoll status --stack names the objects; put them back, and plimsoll repair --stack";
+        let advice = "`plimsoll status` names the objects; put them back, and run `plimsoll repair`";
         return Check::warn(NAME, format!("segments are quarantined: {names}"), advice);
     }
     if let Some(names) = named(&|table| table["compaction_lag_s"].as_f64().unwrap_or(0.0) > LAG_MAX_S) {
         let advice = "the compact function does not keep up: look at its errors, its throttles and its schedules";
         return Check::warn(NAME, format!("compaction is behind: {names}"), advice);
+    }
+    if let Some(names) = named(&|table| table["out_of_reach"] == true) {
+        let advice = "their owners' buckets do not let Plimsoll in; `plimsoll status` says what the owners can do";
+        return Check::warn(NAME, format!("out of reach: {names}"), advice);
     }
     Check::ok(NAME, units::counted(tables.len() as u64, "table, sound", "tables, sound"))
 }

@@ -131,3 +131,32 @@ fn repair_counts_one_as_one() {
         assert!(out.lines().any(|one| one == line), "{line} is not in {out}");
     }
 }
+
+#[test]
+fn a_project_out_of_reach_is_told_once_and_fails_nobody() {
+    let row = |table: &str, out_of_reach: bool, error: Option<&str>| {
+        let outcome = if out_of_reach { "out_of_reach" } else { "done" };
+        json!({ "project": "acme", "table": table, "outcome": outcome, "out_of_reach": out_of_reach, "error": error })
+    };
+    let shut = Some("its bucket is not connected: run `plimsoll bucket connect --project acme`");
+    let tables = json!({ "tables": [row("otel_logs_and_spans", true, shut), row("otel_metrics", true, shut)] });
+    let repaired = json!({ "tables": [
+        { "project": "default", "table": "otel_metrics", "outcome": "sound" },
+        row("otel_logs_and_spans", true, shut), row("otel_metrics", true, shut),
+    ]});
+    let fake = Fake::answering(&[(200, tables.clone()), (200, tables.clone()), (200, repaired)]);
+    for command in ["status", "compact", "repair"] {
+        let (code, out, err) = fake.run(&[command]);
+        assert_eq!(code, 0, "{command}: {out}{err}");
+        assert_eq!(out.matches("OUT OF REACH acme: its bucket is not connected").count(), 1, "{command}: {out}");
+        assert!(!out.contains("UNREADABLE") && !out.contains("FAILED"), "{command}: {out}");
+        assert!(command != "repair" || out.starts_with("default/otel_metrics: nothing was wrong\n"), "{out}");
+    }
+    // What is the operator's to mend fails all the same.
+    let mixed =
+        json!({ "tables": [row("otel_logs_and_spans", true, shut), row("otel_metrics", false, Some("no disk"))] });
+    for command in [&["status"][..], &["compact"], &["compact", "--json"], &["status", "--json"]] {
+        let (code, out, _) = Fake::answering(&[(200, mixed.clone())]).run(command);
+        assert!(code == 1 && out.contains("no disk"), "{command:?}: {out}");
+    }
+}
