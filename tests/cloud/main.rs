@@ -26,6 +26,7 @@ fn main() -> ExitCode {
     let emulators = Emulators::start();
     progress.step("the stores of template.yaml, the first project and its keys");
     let cloud = DevCloud::start(STACK, &emulators, settings(faster));
+    cloud.describe();
     progress.step("a process of each function");
     for function in cloud.lambda().functions() {
         if let Err(error) = cloud.runtime().block_on(cloud.lambda().warm_up(&function.name)) {

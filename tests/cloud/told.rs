@@ -3,8 +3,9 @@
 use std::fmt::Write;
 use std::io::Write as _;
 
-use local::serve::Credentials;
+use local::serve::{Credentials, curl_lines, env_lines};
 use model::rfc3339;
+use tests::Binary;
 use tests::cloud::Emulators;
 use tests::cloud::dev::DevCloud;
 use tests::cloud::invocation::Invoked;
@@ -40,6 +41,11 @@ fn now() -> std::time::Duration {
 /// Addresses, keys, something to paste, and what runs where.
 pub(crate) fn welcome(cloud: &DevCloud, emulators: &Emulators, faster: u32) -> String {
     let Credentials { ingest_key, read_key, admin_key, otlp_url, api_url, .. } = &cloud.keys;
+    let (stack, plimsoll) = (cloud.stack().template.stack(), Binary::path());
+    let plimsoll = plimsoll.display();
+    let aws = emulators.variables().into_iter().map(|(name, value)| format!("{name}={value}"));
+    let aws = aws.collect::<Vec<_>>().join(" ");
+    let (curl, env) = (curl_lines(otlp_url, api_url, ingest_key, read_key), env_lines(otlp_url, ingest_key));
     let mut out = format!(
         r#"
 The cloud is ready, until Ctrl-C; nothing of it is kept.
@@ -51,14 +57,20 @@ The cloud is ready, until Ctrl-C; nothing of it is kept.
 
 Send a span, then read it back:
 
-  curl -sS {otlp_url}/v1/traces -H 'x-api-key: {ingest_key}' -H 'content-type: application/json' -d '{{"resourceSpans":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"hello"}}}}]}},"scopeSpans":[{{"spans":[{{"traceId":"'$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')'","spanId":"'$(od -An -N8 -tx1 /dev/urandom | tr -d ' \n')'","name":"first span","kind":1,"startTimeUnixNano":"'$(date +%s%N)'","endTimeUnixNano":"'$(date +%s%N)'"}}]}}]}}]}}'
+{curl}
 
-  curl -sS {api_url}/api/v1/query -H 'x-api-key: {read_key}' -H 'content-type: application/json' -d '{{"sql":"SELECT timestamp, resource___service___name, name FROM otel_logs_and_spans ORDER BY timestamp DESC LIMIT 5"}}'
+The command line, as in an account of AWS (`doctor` warns of what emulators lack: backups, versions of functions):
 
-With the command line or an SDK:
+  unset PLIMSOLL_URL PLIMSOLL_OTLP_URL PLIMSOLL_KEY
+  export PLIMSOLL_STACK={stack} {aws}
+  {plimsoll} doctor --send
+  {plimsoll} demo --backfill 1d --spans-per-day 20000
+  {plimsoll} query "SELECT kind, count(*) AS n FROM otel_logs_and_spans GROUP BY 1 ORDER BY 2 DESC"
+  {plimsoll} status
 
-  export PLIMSOLL_URL={api_url} PLIMSOLL_OTLP_URL={otlp_url} PLIMSOLL_KEY={admin_key}
-  export OTEL_EXPORTER_OTLP_ENDPOINT={otlp_url} OTEL_EXPORTER_OTLP_HEADERS=x-api-key={ingest_key}
+OpenTelemetry SDKs:
+
+{env}
 
 What runs where:
 

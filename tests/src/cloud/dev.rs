@@ -19,6 +19,7 @@ use super::http::{Front, HttpApi, function_url, invoke_api};
 use super::invocation::{Answer, InvokeError};
 use super::lambda::Lambda;
 use super::mapping::{Polling, Trouble};
+use super::outputs;
 use super::policy::Names;
 use super::proxy::{Proxy, Upstreams, access_key_id, journal_of_this_run};
 use super::schedule::{Schedule, Ticking};
@@ -131,6 +132,12 @@ impl DevCloud {
     /// The full name of a function: of `ingest`, `<stack>-ingest`.
     pub fn function(&self, program: &str) -> &str {
         &self.running.stack.function(program).name
+    }
+
+    /// From now on `plimsoll ... --stack NAME` finds this cloud.
+    pub fn describe(&self) {
+        let Running { stack, aws, client, .. } = &self.running;
+        self.runtime.block_on(outputs::describe(stack, aws, &client.keys));
     }
 
     /// Invokes a function as `aws lambda invoke` would; the answer must be whole.

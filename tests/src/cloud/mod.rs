@@ -1,7 +1,7 @@
 //! The dev cloud: what AWS does around our functions, on one machine and loopback only, with the real `bootstrap` programs;
 //! and what is checked about how Plimsoll uses AWS.
 //!
-//! - [`dev`]: all of it together; [`stack`], [`template`]: what `template.yaml` describes, on emulators
+//! - [`dev`]: all of it together; [`stack`], [`template`]: what `template.yaml` describes, on emulators; `outputs`: for operators
 //! - [`lambda`]: functions, invoked in processes of their own; `environment`, `runtime_api`: one such process and what it sees
 //! - [`http`], [`http_event`]: HTTP API, function URLs and the Invoke API in front of them
 //! - [`mapping`]: from a queue to a function; [`schedule`]: ticks
@@ -21,6 +21,7 @@ pub mod isolation;
 pub mod journal;
 pub mod lambda;
 pub mod mapping;
+mod outputs;
 pub mod policy;
 pub mod proxy;
 mod runtime_api;

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TimeToLiveSpecification,
 };
 use aws_sdk_s3::error::DisplayErrorContext;
-use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
+use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, PublicAccessBlockConfiguration};
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::Value;
 
@@ -21,6 +21,9 @@ use super::proxy::access_key_id;
 use super::schedule::Schedule;
 use super::template::{Made, Template, TemplateError};
 use super::{ACCOUNT, REGION};
+
+/// Of every HTTP API here, in the host name that it would have at AWS.
+const API_ID: &str = "devcloud";
 
 /// A template whose stores exist, and what is to run.
 #[derive(Debug)]
@@ -73,6 +76,9 @@ impl Stack {
             let arn = format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}");
             template.made(&format!("{id}.Alias"), made(&format!("{arn}:live"), &[]));
             template.made(id, made(&name, &[("Arn", arn)]));
+        }
+        for (id, _) in template.resources("AWS::Serverless::HttpApi")? {
+            template.made(&id, made(API_ID, &[]));
         }
         let mut stack = Self {
             functions: Vec::new(),
@@ -191,7 +197,9 @@ async fn create_tables(template: &mut Template, cloud: &Cloud) -> Result<(), Sta
     let dynamodb = aws_sdk_dynamodb::Client::new(&cloud.config(Service::DynamoDb));
     for (id, table) in template.resources("AWS::DynamoDB::Table")? {
         let name = name_of(template, &id, &table["TableName"])?;
-        let mut create = dynamodb.create_table().table_name(&name).billing_mode(BillingMode::PayPerRequest);
+        let protected = table["DeletionProtectionEnabled"].as_bool();
+        let create = dynamodb.create_table().table_name(&name).billing_mode(BillingMode::PayPerRequest);
+        let mut create = create.set_deletion_protection_enabled(protected);
         for attribute in table["AttributeDefinitions"].as_array().into_iter().flatten() {
             let definition = AttributeDefinition::builder()
                 .attribute_name(template.resolve_text(&attribute["AttributeName"])?)
@@ -230,6 +238,14 @@ async fn create_buckets(template: &mut Template, cloud: &Cloud) -> Result<(), St
         let place = CreateBucketConfiguration::builder().location_constraint(place).build();
         let create = s3.create_bucket().bucket(&name).create_bucket_configuration(place);
         create.send().await.map_err(|error| StackError::create(&id, error))?;
+        let said = &bucket["PublicAccessBlockConfiguration"];
+        let blocked = PublicAccessBlockConfiguration::builder()
+            .set_block_public_acls(said["BlockPublicAcls"].as_bool())
+            .set_block_public_policy(said["BlockPublicPolicy"].as_bool())
+            .set_ignore_public_acls(said["IgnorePublicAcls"].as_bool())
+            .set_restrict_public_buckets(said["RestrictPublicBuckets"].as_bool());
+        let block = s3.put_public_access_block().bucket(&name).public_access_block_configuration(blocked.build());
+        block.send().await.map_err(|error| StackError::create(&id, error))?;
         template.made(&id, made(&name, &[("Arn", format!("arn:aws:s3:::{name}"))]));
     }
     Ok(())

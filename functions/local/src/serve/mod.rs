@@ -24,7 +24,7 @@ pub use credentials::Credentials;
 pub use data::{DataError, DataFolder, ObjectsLayer};
 pub use root::Root;
 pub use server::{ServeConfig, ServeError, Server};
-pub(crate) use welcome::{curl_lines, env_lines};
+pub use welcome::{curl_lines, env_lines};
 
 use crate::cli::ServeArgs;
 

@@ -57,7 +57,7 @@ OpenTelemetry SDKs and the Collector:
 }
 
 /// Sends a span of this moment, and asks for the newest.
-pub(crate) fn curl_lines(otlp_url: &str, query_url: &str, ingest_key: &str, read_key: &str) -> String {
+pub fn curl_lines(otlp_url: &str, query_url: &str, ingest_key: &str, read_key: &str) -> String {
     format!(
         r#"  curl -sS {otlp_url}/v1/traces -H 'x-api-key: {ingest_key}' -H 'content-type: application/json' -d '{{"resourceSpans":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"hello"}}}}]}},"scopeSpans":[{{"spans":[{{"traceId":"'$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')'","spanId":"'$(od -An -N8 -tx1 /dev/urandom | tr -d ' \n')'","name":"first span","kind":1,"startTimeUnixNano":"'$(date +%s%N)'","endTimeUnixNano":"'$(date +%s%N)'"}}]}}]}}]}}'
 
@@ -66,7 +66,7 @@ pub(crate) fn curl_lines(otlp_url: &str, query_url: &str, ingest_key: &str, read
 }
 
 /// What every OpenTelemetry SDK reads.
-pub(crate) fn env_lines(otlp_url: &str, ingest_key: &str) -> String {
+pub fn env_lines(otlp_url: &str, ingest_key: &str) -> String {
     format!(
         "  export OTEL_EXPORTER_OTLP_ENDPOINT={otlp_url}\n  export OTEL_EXPORTER_OTLP_HEADERS=x-api-key={ingest_key}"
     )
