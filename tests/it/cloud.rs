@@ -9,6 +9,9 @@ mod world;
 // From SDKs to answers, through all functions.
 mod flow;
 
+// By the operator's command line.
+mod operator;
+
 // Each record once, whatever queues, processes and stores do.
 mod exactly_once;
 mod faults;

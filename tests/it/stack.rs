@@ -139,6 +139,21 @@ fn new_keys_take_the_place_of_the_old_ones_which_work_until_they_are_revoked() {
 }
 
 #[test]
+fn another_first_project_is_refused_and_said_how_to_make() {
+    let site = Site::deploy();
+    assert_eq!(site.json(&["stack", "init", "--project", "shop", "--json"])["project"], "shop");
+    for more in [&[][..], &["--new-keys"]] {
+        let (code, out, err) = site.run(&[&["stack", "init", "--project", "other"], more].concat());
+        assert_eq!((code, out.as_str()), (1, ""), "{err}");
+        let pasted = format!("`plimsoll project create --stack {} other`", site.name);
+        assert!(err.contains("its first project already, `shop`") && err.contains(&pasted), "{err}");
+    }
+    assert_eq!(site.json(&["stack", "init", "--project", "shop", "--json"])["made"], json!([]));
+    let said = site.done(&["project", "create", "other"]);
+    assert!(said.contains(&format!("plimsoll key create --stack {} --project other", site.name)), "{said}");
+}
+
+#[test]
 fn doctor_sends_a_record_and_reads_it_back() {
     let site = Site::deploy();
     let (code, bad) = trouble(&site);
