@@ -17,8 +17,10 @@ use super::{Repaired, restore};
 use crate::maintain::store_time;
 use crate::{App, PassError};
 
-/// Footers read at a time.
+/// Footers read, and segments asked for in the ledger, at a time.
 const FOOTERS_AT_ONCE: usize = 16;
+/// Bodies that are gathered before they are made known: several transactions full.
+const RESTORED_AT_ONCE: usize = 500;
 
 /// What is left to be brought back, and what is needed to decide on it.
 pub(super) struct Found {
@@ -96,12 +98,14 @@ pub(super) async fn gather(
         // Compaction puts aside what it cannot read.
         let Said::Footer(footer) = said else { continue };
         let held: Vec<bool> = footer.bodies.iter().map(|hash| holders.hold(hash, landed.at)).collect();
-        // A batch goes on with the list it has; ledger and table fit then, and nothing was forgotten.
+        // A batch goes on with the list it has; ledger and table fit then, and nothing was unknown.
         if held.contains(&true) && holds(Safeguard::RepairTakesOutDoubles) && !listed.contains(&landed.id) {
             restore::take_out(app, table, lease, &landed, &footer, &held, did).await?;
         } else {
-            let known = app.ledger.restore_seen(table, lease, &landed.id, &footer.bodies).await?;
-            did.bodies_known_again += known.restored;
+            if !app.ledger.knows(table, &landed.id, &footer.bodies).await? {
+                let segment = [(landed.id.clone(), footer.bodies.clone())];
+                did.bodies_known_again += app.ledger.restore_seen(table, lease, &segment).await?.restored;
+            }
         }
         holders.add(footer.bodies, landed.at);
     }
@@ -117,13 +121,20 @@ async fn know_again(
     app: &App,
     table: &TableId,
     lease: &Lease,
-    mut settled: BoxStream<'static, Result<(Landed, Said), PassError>>,
+    settled: BoxStream<'static, Result<(Landed, Said), PassError>>,
     in_question: HashSet<BodyHash>,
     since: Micros,
     did: &mut Repaired,
 ) -> Result<(Holders, Vec<Landed>), PassError> {
     let (mut holders, mut unreadable) = (Holders::default(), Vec::new());
-    while let Some((landed, said)) = settled.try_next().await? {
+    let mut unknown = Unknown::default();
+    let with_knowledge = |(landed, said): (Landed, Said)| async move {
+        let bodies = if landed.at >= since { bodies_of(&said) } else { &[] };
+        let is_known = app.ledger.knows(table, &landed.id, bodies).await?;
+        Ok::<_, PassError>((landed, said, is_known))
+    };
+    let mut settled = std::pin::pin!(settled.map_ok(with_knowledge).try_buffered(FOOTERS_AT_ONCE));
+    while let Some((landed, said, is_known)) = settled.try_next().await? {
         if !holds(Safeguard::RepairKnowsBodies) {
             continue;
         }
@@ -131,14 +142,48 @@ async fn know_again(
             unreadable.push(landed);
             continue;
         };
-        if landed.at >= since {
-            let known = app.ledger.restore_seen(table, lease, &landed.id, &footer.bodies).await?;
-            did.bodies_known_again += known.restored;
-            holders.add(known.known_before, landed.at);
+        if !is_known {
+            unknown.add(&landed, &footer.bodies);
         }
         holders.add(footer.bodies.into_iter().filter(|hash| in_question.contains(hash)), landed.at);
+        if unknown.n_bodies >= RESTORED_AT_ONCE {
+            std::mem::take(&mut unknown).restore(app, table, lease, &mut holders, did).await?;
+        }
     }
+    unknown.restore(app, table, lease, &mut holders, did).await?;
     Ok((holders, unreadable))
+}
+
+/// Segments whose bodies are to be known again, gathered so that a transaction takes many.
+#[derive(Default)]
+struct Unknown {
+    segments: Vec<(SegmentId, Vec<BodyHash>)>,
+    landed_at: HashMap<SegmentId, Micros>,
+    n_bodies: usize,
+}
+
+impl Unknown {
+    fn add(&mut self, landed: &Landed, bodies: &[BodyHash]) {
+        self.segments.push((landed.id.clone(), bodies.to_vec()));
+        self.landed_at.insert(landed.id.clone(), landed.at);
+        self.n_bodies += bodies.len();
+    }
+
+    async fn restore(
+        self,
+        app: &App,
+        table: &TableId,
+        lease: &Lease,
+        holders: &mut Holders,
+        did: &mut Repaired,
+    ) -> Result<(), PassError> {
+        let known = app.ledger.restore_seen(table, lease, &self.segments).await?;
+        did.bodies_known_again += known.restored;
+        for (segment, hash) in known.known_before {
+            holders.add([hash], self.landed_at[&segment]);
+        }
+        Ok(())
+    }
 }
 
 async fn live_oldest_first(app: &App, table: &TableId) -> Result<Vec<Segment>, PassError> {

@@ -20,13 +20,13 @@ struct Seen {
     segment: SegmentId,
 }
 
-/// What became of making the bodies of a segment known again.
+/// What became of making the bodies of segments known again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnownAgain {
     /// How many were not known.
     pub restored: usize,
-    /// Those that were, by a `seen#` of their own: a retry may have come in meanwhile.
-    pub known_before: Vec<BodyHash>,
+    /// Those that were, by a `seen#` of their own, with the segment that was to name them: a retry may have come in meanwhile.
+    pub known_before: Vec<(SegmentId, BodyHash)>,
 }
 
 /// What became of a `seen#` that names a segment which nothing else names.
@@ -66,47 +66,69 @@ impl Ledger {
         Ok(item.as_ref().map(parse::<Seen>).transpose()?.map(|seen| seen.segment))
     }
 
-    /// Makes the bodies of a segment known again: puts each `seen#` that is absent.
-    ///
-    /// The `seen#` of a segment are put by one transaction, so one that stands for the first body tells that all do.
+    /// True if the bodies of a segment are known, by this very segment: one that stands for the first tells that all do, since
+    /// they are put from the last to the first.
+    pub async fn knows(&self, table: &TableId, segment: &SegmentId, bodies: &[BodyHash]) -> Result<bool, StoreError> {
+        let Some(first) = bodies.first() else { return Ok(true) };
+        Ok(self.seen_in(table, first).await?.as_ref() == Some(segment))
+    }
+
+    /// Makes the bodies of segments known again: puts each `seen#` that is absent, as many as fit in each transaction.
     pub async fn restore_seen(
         &self,
         table: &TableId,
         lease: &Lease,
-        segment: &SegmentId,
-        bodies: &[BodyHash],
+        segments: &[(SegmentId, Vec<BodyHash>)],
     ) -> Result<KnownAgain, StoreError> {
         let mut done = KnownAgain::default();
-        let Some(first) = bodies.first() else { return Ok(done) };
-        if self.seen_in(table, first).await?.as_ref() == Some(segment) {
-            return Ok(done);
-        }
-        let expires_at = self.clock.now() + Micros::try_from(SEEN_WINDOW.as_micros()).unwrap_or(Micros::MAX);
-        // From the last to the first, so that the first stands only when all do.
-        for chunk in bodies.rchunks(FENCED_ITEMS_MAX) {
-            let mut absent = chunk.to_vec();
-            while !absent.is_empty() {
-                let puts = absent.iter().map(|hash| {
-                    Operation::put(seen_key(&table.project, hash), seen(segment))
-                        .expiring(expires_at)
-                        .when(Condition::Absent)
-                });
-                let mut operations: Vec<_> = puts.collect();
-                operations.push(lease.still_ours(Operation::check(named_key(table, "lease"))));
-                match self.store.transact(operations).await {
-                    Ok(()) => {
-                        done.restored += absent.len();
-                        break;
-                    }
-                    Err(StoreError::ConditionFailed { failed }) if !failed.contains(&absent.len()) => {
-                        done.known_before.extend(failed.iter().map(|place| absent[*place]));
-                        absent = without(&absent, &failed);
-                    }
-                    Err(other) => return Err(other),
+        let mut together: Vec<(&SegmentId, BodyHash)> = Vec::new();
+        for (segment, bodies) in segments {
+            // From the last to the first, so that the first stands only when all do.
+            for piece in bodies.rchunks(FENCED_ITEMS_MAX) {
+                // A transaction names no item twice.
+                let is_named = together.iter().any(|(_, hash)| piece.contains(hash));
+                if is_named || together.len() + piece.len() > FENCED_ITEMS_MAX {
+                    self.put_absent_seen(table, lease, std::mem::take(&mut together), &mut done).await?;
                 }
+                together.extend(piece.iter().map(|hash| (segment, *hash)));
             }
         }
+        self.put_absent_seen(table, lease, together, &mut done).await?;
         Ok(done)
+    }
+
+    /// In one transaction, again without those that stand already.
+    async fn put_absent_seen(
+        &self,
+        table: &TableId,
+        lease: &Lease,
+        mut absent: Vec<(&SegmentId, BodyHash)>,
+        done: &mut KnownAgain,
+    ) -> Result<(), StoreError> {
+        let expires_at = self.clock.now() + Micros::try_from(SEEN_WINDOW.as_micros()).unwrap_or(Micros::MAX);
+        while !absent.is_empty() {
+            let puts = absent.iter().map(|(segment, hash)| {
+                Operation::put(seen_key(&table.project, hash), seen(segment))
+                    .expiring(expires_at)
+                    .when(Condition::Absent)
+            });
+            let mut operations: Vec<_> = puts.collect();
+            operations.push(lease.still_ours(Operation::check(named_key(table, "lease"))));
+            match self.store.transact(operations).await {
+                Ok(()) => {
+                    done.restored += absent.len();
+                    return Ok(());
+                }
+                Err(StoreError::ConditionFailed { failed }) if !failed.contains(&absent.len()) => {
+                    let (known, unknown): (Vec<_>, Vec<_>) =
+                        absent.into_iter().enumerate().partition(|(place, _)| failed.contains(place));
+                    done.known_before.extend(known.into_iter().map(|(_, (segment, hash))| (segment.clone(), hash)));
+                    absent = unknown.into_iter().map(|(_, body)| body).collect();
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(())
     }
 
     /// Removes a `seen#` that names a segment which no commit and no batch names, on condition that it still does and that
@@ -169,9 +191,4 @@ impl Ledger {
         }
         Ok(())
     }
-}
-
-/// Those whose places are not in the list.
-fn without(hashes: &[BodyHash], places: &[usize]) -> Vec<BodyHash> {
-    hashes.iter().enumerate().filter(|(place, _)| !places.contains(place)).map(|(_, hash)| *hash).collect()
 }
