@@ -35,7 +35,7 @@ pub struct Settings {
     pub checkpoint_commits: u64,
     /// Days that retention drops at once without being told to.
     pub retention_days_at_once_max: usize,
-    /// Objects deleted by one run of vacuum or of the landing cleaner.
+    /// Objects deleted by one run of vacuum, and in one piece by the landing cleaner, which goes on while there is time.
     pub deletes_max: usize,
     pub merge: MergeRule,
 }

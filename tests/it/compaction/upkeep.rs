@@ -175,6 +175,31 @@ async fn landing_objects_go_when_they_are_old_and_nothing_names_them() {
     assert_eq!(world.landing_objects().await, 2, "the quarantined one, and the young one");
 }
 
+/// Segments that are named, oldest of all and more than a piece, used to keep the cleaner from everything else for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn landing_objects_go_piece_by_piece_past_those_that_are_named() {
+    use object_store::ObjectStoreExt;
+    const N_BAD: usize = 5;
+    let mut world = World::new().await;
+    world.settings.deletes_max = 3;
+    let app = world.app();
+    for _ in 0..N_BAD {
+        let bad = world.send_some().await;
+        world.store.put(&format!("shop/{}", bad.key).into(), "rotten".into()).await.expect("overwritten");
+        world.compact(&app).await;
+    }
+    assert_eq!(world.ledger().quarantined(&world.table).await.expect("read").len(), N_BAD);
+    world.advance(HOUR);
+    for _ in 0..10 {
+        world.send_some().await;
+    }
+    world.drain().await;
+    world.advance(49 * HOUR);
+    assert_eq!(world.maintain(&app).await.landing_objects_deleted, 10);
+    assert_eq!(world.landing_objects().await, N_BAD, "the quarantined ones");
+    assert_eq!(world.maintain(&app).await.landing_objects_deleted, 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn checkpoints_are_written_old_entries_go_and_the_table_still_reads() {
     let mut world = World::new().await;

@@ -13,34 +13,48 @@ use objects::{landing_prefix, segment_of_landing_key};
 use super::delete::delete_each;
 use super::{Maintained, days, store_time};
 use crate::pass::Held;
-use crate::{App, Counter, PassError};
+use crate::{App, Counter, Deadline, PassError};
 
+/// A backlog of any size goes: piece by piece, as long as there is time, and what is left in later runs.
 pub(super) async fn clean(
     app: &App,
     table: &TableId,
     held: &mut Held<'_>,
+    deadline: Deadline,
     did: &mut Maintained,
 ) -> Result<(), PassError> {
     let store = app.root(table).store;
     let now = store_time::now(store.as_ref()).await?;
     let kept = Micros::try_from(app.settings.landing_kept.as_micros()).unwrap_or(Micros::MAX);
-    let named_before = if holds(Safeguard::LandingNamesReadLast) { None } else { Some(named(app, table).await?) };
-    let prefix = landing_prefix(table.table);
-    let listed = list(store.as_ref(), &prefix, now - kept, app.settings.deletes_max);
-    let old = held.while_renewing(listed).await??;
-    if old.is_empty() {
-        return Ok(());
+    let (prefix, max) = (landing_prefix(table.table), app.settings.deletes_max);
+    // Named when it was last asked: without them, as many as a piece holds would hide all others for ever.
+    let mut passed_over = HashSet::new();
+    loop {
+        let named_before = if holds(Safeguard::LandingNamesReadLast) { None } else { Some(named(app, table).await?) };
+        let listed = list(store.as_ref(), &prefix, now - kept, max, &passed_over);
+        let old = held.while_renewing(listed).await??;
+        if old.is_empty() {
+            break;
+        }
+        let is_last = old.len() < max;
+        // After the listing: what is named now was named by then, or is younger.
+        let named = match named_before {
+            None => named(app, table).await?,
+            Some(before) => before,
+        };
+        let is_named = |segment: &SegmentId| named.contains(segment) && holds(Safeguard::LandingKeptWhileNamed);
+        let unnamed: Vec<Path> =
+            old.into_iter().filter(|(_, segment)| !is_named(segment)).map(|(key, _)| key).collect();
+        let n_unnamed = unnamed.len();
+        let n_deleted = held.while_renewing(delete_each(store.as_ref(), unnamed, "delete a landing object")).await??;
+        did.landing_objects_deleted += n_deleted;
+        app.counters.add(Counter::LandingObjectsDeleted, n_deleted as u64);
+        // What could not be deleted is tried again by the next run.
+        if is_last || n_deleted < n_unnamed || deadline.is_near(app.clock.as_ref(), app.settings.deadline_margin) {
+            break;
+        }
+        passed_over = named;
     }
-    // After the listing: what is named now was named by then, or is younger.
-    let named = match named_before {
-        None => named(app, table).await?,
-        Some(before) => before,
-    };
-    let is_named = |segment: &SegmentId| named.contains(segment) && holds(Safeguard::LandingKeptWhileNamed);
-    let unnamed = old.into_iter().filter(|(_, segment)| !is_named(segment)).map(|(key, _)| key);
-    let deleted = delete_each(store.as_ref(), unnamed, "delete a landing object");
-    did.landing_objects_deleted += held.while_renewing(deleted).await??;
-    app.counters.add(Counter::LandingObjectsDeleted, did.landing_objects_deleted as u64);
     if did.landing_objects_deleted > 0 {
         tracing::info!(%table, objects = did.landing_objects_deleted, "landing objects deleted");
     }
@@ -56,12 +70,14 @@ async fn named(app: &App, table: &TableId) -> Result<HashSet<SegmentId>, PassErr
     Ok(live.chain(listed).chain(bad.into_iter().map(|bad| bad.segment.id)).collect())
 }
 
-/// Objects that the store modified before a time. Hours that are too young by their name are not even listed.
+/// Objects that the store modified before a time, without those that are passed over. Hours that are too young by their name
+/// are not even listed.
 async fn list(
     store: &dyn ObjectStore,
     prefix: &Path,
     older_than: Micros,
     max: usize,
+    passed_over: &HashSet<SegmentId>,
 ) -> Result<Vec<(Path, SegmentId)>, PassError> {
     let failed = |source| PassError::Store { act: "list landing objects", source };
     let hours = store.list_with_delimiter(Some(prefix)).await.map_err(failed)?.common_prefixes;
@@ -72,7 +88,8 @@ async fn list(
             if object.last_modified.timestamp_micros() >= older_than {
                 continue;
             }
-            found.extend(segment_of_landing_key(&object.location).map(|segment| (object.location, segment)));
+            let segment = segment_of_landing_key(&object.location).filter(|segment| !passed_over.contains(segment));
+            found.extend(segment.map(|segment| (object.location, segment)));
             if found.len() >= max {
                 return Ok(found);
             }

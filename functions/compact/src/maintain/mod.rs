@@ -173,7 +173,7 @@ async fn keep_up(
         return Ok(());
     }
     if chores.includes_removal() {
-        let cleaned = landing::clean(app, table, held, did).await;
+        let cleaned = landing::clean(app, table, held, deadline, did).await;
         note(app, table, did, "landing objects", cleaned)?;
     }
     let logged = log::keep_up(app, table, held, chores, did).await;
