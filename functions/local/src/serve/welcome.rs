@@ -47,7 +47,7 @@ OpenTelemetry SDKs and the Collector:
 {env}
 
   exporters:
-    otlphttp/plimsoll:
+    otlp_http/plimsoll:    # before Collector 0.144: otlphttp
       endpoint: {otlp_url}
       compression: zstd
       headers:
