@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::identity::IdentityCache;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -46,8 +47,16 @@ pub struct Cloud {
 }
 
 impl Cloud {
-    /// As the environment and the AWS profile say; in Lambda, the function's own role. Credentials are fetched at the
-    /// first call, so missing ones are told by that.
+    /// In Lambda: the function's own role, as its environment says. All other ways to credentials stay out of the function.
+    pub fn of_function() -> Result<Self, CloudError> {
+        let region =
+            std::env::var("AWS_REGION").ok().filter(|region| !region.is_empty()).ok_or(CloudError::NoRegion)?;
+        let role = SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new());
+        Ok(Self::with_credentials(region, role, Endpoints::of_process()))
+    }
+
+    /// On a person's machine: as the environment and the AWS profile say. Credentials are fetched at the first call, so
+    /// missing ones are told by that.
     pub async fn load() -> Result<Self, CloudError> {
         let config = aws_config::from_env()
             .http_client(https_client())
@@ -60,8 +69,11 @@ impl Cloud {
 
     /// With keys of one's own: emulators, and stores that only speak S3.
     pub fn with_keys(region: impl Into<String>, keys: Credentials, endpoints: Endpoints) -> Self {
-        let region = Region::new(region.into());
-        let credentials = SharedCredentialsProvider::new(keys);
+        Self::with_credentials(region.into(), SharedCredentialsProvider::new(keys), endpoints)
+    }
+
+    fn with_credentials(region: String, credentials: SharedCredentialsProvider, endpoints: Endpoints) -> Self {
+        let region = Region::new(region);
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(region.clone())

@@ -7,9 +7,9 @@
 use std::io::IsTerminal;
 use std::str::FromStr;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
-use tracing_subscriber::util::TryInitError;
+use tracing_subscriber::filter::{ParseError, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 use crate::{Env, EnvError};
 
@@ -49,17 +49,14 @@ pub fn start_log(mut env: Env, format: LogFormat) -> Result<(), LogError> {
     let filter = env.optional("PLIMSOLL_LOG", FILTER_DEFAULT.to_owned());
     let format = env.optional("PLIMSOLL_LOG_FORMAT", format);
     let (filter, format) = env.finish(|| Some((filter?, format?)))?;
-    let filter = EnvFilter::try_new(filter)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // By level and target alone: filters by what spans hold would bring a regex engine into every function.
+    let log = tracing_subscriber::registry().with(filter.parse::<Targets>()?);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     match format {
-        LogFormat::Text => start(builder.with_ansi(std::io::stderr().is_terminal()).finish())?,
-        LogFormat::Json => start(builder.json().flatten_event(true).finish())?,
+        LogFormat::Text => log.with(lines.with_ansi(std::io::stderr().is_terminal())).try_init()?,
+        LogFormat::Json => log.with(lines.json().flatten_event(true)).try_init()?,
     }
     Ok(())
-}
-
-fn start(subscriber: impl Into<tracing::Dispatch>) -> Result<(), TryInitError> {
-    tracing_subscriber::util::SubscriberInitExt::try_init(subscriber)
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub fn main<C, F, E>(
     name: &'static str,
     threads: Threads,
     read: impl FnOnce(&mut Env) -> Option<C>,
-    start: impl AsyncFnOnce(C) -> Result<F, E>,
+    start: impl FnOnce(C) -> Result<F, E>,
 ) -> ExitCode
 where
     F: Function,
@@ -56,7 +56,7 @@ fn run<C, F, E>(
     name: &str,
     threads: Threads,
     read: impl FnOnce(&mut Env) -> Option<C>,
-    start: impl AsyncFnOnce(C) -> Result<F, E>,
+    start: impl FnOnce(C) -> Result<F, E>,
 ) -> Result<(), Box<dyn Error>>
 where
     F: Function,
@@ -65,7 +65,7 @@ where
     boot::start_log(Env::of_process(), LogFormat::Json)?;
     let config = settings(Env::of_process(), read)?;
     runtime(threads)?.block_on(async {
-        let function = start(config).await?;
+        let function = start(config)?;
         tracing::debug!(function = name, "started");
         poll(function).await.map_err(|error| -> Box<dyn Error> { error })
     })

@@ -21,8 +21,8 @@ pub enum StartError {
     Root(#[from] S3StoreError),
 }
 
-pub async fn start(config: Config) -> Result<Compactor, StartError> {
-    let cloud = Cloud::load().await?;
+pub fn start(config: Config) -> Result<Compactor, StartError> {
+    let cloud = Cloud::of_function()?;
     let clock: Arc<dyn Clock> = Arc::new(PausedClock::default());
     let ids: Arc<dyn Ids> = Arc::new(RandomIds);
     let items = cloud.items(&config.table, Arc::clone(&clock));

@@ -23,8 +23,8 @@ pub enum StartError {
     Query(#[from] crate::StartError),
 }
 
-pub async fn start(config: Config) -> Result<Queries, StartError> {
-    let cloud = Cloud::load().await?;
+pub fn start(config: Config) -> Result<Queries, StartError> {
+    let cloud = Cloud::of_function()?;
     let clock: Arc<dyn Clock> = Arc::new(PausedClock::default());
     let ids: Arc<dyn Ids> = Arc::new(RandomIds);
     let items = cloud.items(&config.table, Arc::clone(&clock));

@@ -12,7 +12,7 @@ mod text;
 use arrow_array::ArrayRef;
 use arrow_schema::DataType;
 
-pub(crate) use coded::{Coded, coded_array};
+pub(crate) use coded::{Coded, coded_array, spelled_out};
 pub(crate) use fixed::{Fixed, Flag};
 pub(crate) use list::{NumberList, TextList};
 pub(crate) use text::Text;
