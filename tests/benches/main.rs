@@ -4,7 +4,7 @@
 //! reported, never asserted; but each section checks that what it measured was done (rows counted, answers not empty).
 //!
 //! - `payload`, `spans`: request bodies, generated once from a seed, kept in files
-//! - `start`, `decode`, `ingest`, `compaction`, `queries`, `functions`: one section each
+//! - `start`, `decode`, `ingest`, `compaction`, `queries`, `functions`, `suite`: one section each
 //! - `load`: the load generator; `server`: a server that compacts only when asked; `process`: what `/proc` tells
 //! - `measure`: clock, medians, percentiles; `machine`: what it ran on; `report`: tables and JSON lines
 
@@ -22,6 +22,7 @@ mod report;
 mod server;
 mod spans;
 mod start;
+mod suite;
 
 use std::path::{Path, PathBuf};
 
@@ -32,12 +33,13 @@ use report::Report;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// In their order; arguments choose among them.
-const SECTIONS: [(&str, fn(&Bench, &mut Report)); 5] = [
+const SECTIONS: [(&str, fn(&Bench, &mut Report)); 6] = [
     ("start", start::run),
     ("decode", decode::run),
     ("ingest", ingest::run),
     ("tables", compaction::run),
     ("functions", functions::run),
+    ("suite", suite::run),
 ];
 
 /// What every section needs.

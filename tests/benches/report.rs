@@ -35,6 +35,14 @@ impl Row {
         self.cell(name, rounded.into(), format!("{rounded:.*}", decimals.unsigned_abs() as usize))
     }
 
+    /// The same of what may be unknown.
+    pub(crate) fn maybe(self, name: &'static str, value: Option<f64>, decimals: i32) -> Self {
+        match value.filter(|value| value.is_finite()) {
+            Some(value) => self.number(name, value, decimals),
+            None => self.cell(name, Value::Null, "-".to_owned()),
+        }
+    }
+
     /// A rate; people see it grouped, without decimals.
     pub(crate) fn rate(self, name: &'static str, per_second: f64) -> Self {
         self.count(name, per_second.round() as u64)
@@ -59,12 +67,22 @@ impl Report {
 
     /// Rows of the same columns, with what a reader must know of them.
     pub(crate) fn section(&mut self, name: &str, about: &str, rows: &[Row]) {
-        println!("\n{name}\n{}", wrapped(about));
+        self.lines(name, rows);
+        Self::table(name, about, rows);
+    }
+
+    /// For programs only.
+    pub(crate) fn lines(&mut self, name: &str, rows: &[Row]) {
         for row in rows {
             let mut line = Map::from_iter([("section".to_owned(), Value::from(name))]);
             line.extend(row.0.iter().map(|(name, value, _)| ((*name).to_owned(), value.clone())));
             writeln!(self.lines, "{}", Value::from(line)).expect("the results can be written");
         }
+    }
+
+    /// For people only.
+    pub(crate) fn table(name: &str, about: &str, rows: &[Row]) {
+        println!("\n{name}\n{}", wrapped(about));
         print(rows);
     }
 

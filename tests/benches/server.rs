@@ -1,6 +1,6 @@
 //! Servers to measure: the real `plimsoll serve`, and one that compacts only when asked, so that it can be measured alone.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -34,9 +34,7 @@ impl Measured {
     /// The same in every setting but when a table is due.
     pub(crate) fn on_request(bench: &Bench) -> Self {
         let data = bench.data();
-        let mut command = Command::new(std::env::current_exe().expect("this program has a path"));
-        command.arg(COMMAND).arg(data.path());
-        let server = Binary::start(command, data.path());
+        let server = on_request(Command::new(this_program()), data.path());
         Self::with_room(server, data)
     }
 
@@ -46,19 +44,43 @@ impl Measured {
         self.data
     }
 
-    /// Quotas and retention must not get in the way: payloads are from fixed days, and many.
     fn with_room(server: Binary, data: TempDir) -> Self {
-        let change = json!({"settings": {
-            "retention_days_logs_and_spans": 3_650,
-            "retention_days_metrics": 3_650,
-            "requests_per_second_max": 1_000_000,
-            "bytes_per_day_max": i64::MAX,
-        }});
-        let path = format!("/api/v1/projects/{}", server.keys.project);
-        let reply = server.api("PATCH", &path, &server.keys.admin_key, Some(&change));
-        assert_eq!(reply.status, 200, "{}", reply.text());
+        give_room(&server);
         Self { server, data }
     }
+}
+
+/// A server that compacts only when asked: [`this_program`], however it is started.
+pub(crate) fn on_request(mut command: Command, data: &Path) -> Binary {
+    command.arg(COMMAND).arg(data);
+    Binary::start(command, data)
+}
+
+pub(crate) fn this_program() -> PathBuf {
+    std::env::current_exe().expect("this program has a path")
+}
+
+/// A program that sees the first `cores` of the machine, if it has more.
+pub(crate) fn on_cores(cores: usize, program: &Path) -> Command {
+    if std::thread::available_parallelism().map_or(1, usize::from) <= cores {
+        return Command::new(program);
+    }
+    let mut command = Command::new("taskset");
+    command.arg("--cpu-list").arg(format!("0-{}", cores - 1)).arg(program);
+    command
+}
+
+/// Quotas and retention must not get in the way: payloads are from fixed days, and many.
+pub(crate) fn give_room(server: &Binary) {
+    let change = json!({"settings": {
+        "retention_days_logs_and_spans": 3_650,
+        "retention_days_metrics": 3_650,
+        "requests_per_second_max": 1_000_000,
+        "bytes_per_day_max": i64::MAX,
+    }});
+    let path = format!("/api/v1/projects/{}", server.keys.project);
+    let reply = server.api("PATCH", &path, &server.keys.admin_key, Some(&change));
+    assert_eq!(reply.status, 200, "{}", reply.text());
 }
 
 impl Bench {

@@ -1,0 +1,5 @@
+SELECT intDiv(toUnixTimestamp(timestamp), {width}) * {width} AS t, count(*) AS n
+FROM otel_logs_and_spans
+WHERE project_id = $project AND timestamp BETWEEN $start AND $end
+GROUP BY t
+ORDER BY t DESC
