@@ -1,6 +1,4 @@
 //! What every door to AWS is opened with: region, credentials, endpoints, time-outs and retries, read once a process.
-//!
-//! One HTTPS client for all of them: rustls on ring, as in `object_store`, so that a function carries one TLS library.
 
 use std::time::Duration;
 
@@ -9,16 +7,12 @@ use aws_config::identity::IdentityCache;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
+use crate::https::https_client;
 use crate::{Endpoints, Service};
 
-/// Time for a connection, TLS handshake included.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Time from a request to the first byte of its answer.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for one try, and for a call with all its tries.
@@ -115,13 +109,8 @@ impl Cloud {
     }
 }
 
-fn https_client() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
-}
-
 fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT)
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)
         .operation_timeout(CALL_TIMEOUT)

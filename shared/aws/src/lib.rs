@@ -12,6 +12,7 @@ mod bucket;
 mod cloud;
 mod endpoints;
 mod fault;
+mod https;
 #[cfg(feature = "invoke")]
 mod invoke;
 #[cfg(feature = "items")]
