@@ -81,7 +81,15 @@ async fn watch(letters: &DeadLetters) -> Result<(u64, Option<String>), Fault> {
     let until = clock.uptime() + WATCHED;
     loop {
         clock.sleep(WATCH_EVERY).await;
-        let Some(task) = letters.task().await? else { return Ok((0, None)) };
+        let Some(task) = letters.task().await? else {
+            return Ok((
+                0,
+                Some(
+                    "SQS has begun, and does not say how far it is; `plimsoll redrive --dry-run` counts the rest"
+                        .to_owned(),
+                ),
+            ));
+        };
         match task.status.as_str() {
             "RUNNING" if clock.uptime() < until => {}
             "RUNNING" => return Ok((task.moved, Some("SQS goes on moving the rest".to_owned()))),
