@@ -9,8 +9,9 @@ use bytes::Bytes;
 use clock::ManualClock;
 use compact::{Outcome, Repaired};
 use futures::TryStreamExt;
+use meta::ledger::Taken;
 use meta::{Item, ItemStore, Operation};
-use model::BodyHash;
+use model::{BodyHash, SegmentId};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -373,4 +374,31 @@ async fn what_cannot_be_read_or_is_too_old_is_counted() {
     let did = past.repair().await;
     assert_eq!((did.unreadable_objects, did.lost_objects, did.segments_restored), (1, 1, 0), "{did:?}");
     assert!(did.is_partial());
+}
+
+/// They were put segment by segment, a call each.
+#[tokio::test]
+async fn bodies_of_many_segments_are_known_again_together_and_one_that_two_hold_is_put_once() {
+    let past = Past::begin().await;
+    let (ledger, table) = (past.world.ledger(), &past.world.table);
+    let Taken::Ours(lease) = ledger.take_lease(table).await.expect("taken") else { panic!("nobody else is here") };
+    let hash = |n: usize| {
+        let mut bytes = [7; 16];
+        bytes[..8].copy_from_slice(&(n as u64).to_be_bytes());
+        BodyHash::from_bytes(bytes)
+    };
+    let id = |n: usize| SegmentId::new(&hash(n), "00");
+    // More than one transaction holds, and the last segment holds a body of the one before, too.
+    const N: usize = 250;
+    let mut segments: Vec<_> = (0..N).map(|n| (id(n), vec![hash(n)])).collect();
+    segments.push((id(N), vec![hash(N), hash(N - 1)]));
+    assert!(!ledger.knows(table, &segments[0].0, &segments[0].1).await.expect("read"));
+    let known = ledger.restore_seen(table, &lease, &segments).await.expect("put");
+    assert_eq!((known.restored, known.known_before), (N + 1, vec![(id(N), hash(N - 1))]));
+    for (segment, bodies) in &segments {
+        assert!(ledger.knows(table, segment, bodies).await.expect("read"), "{segment}");
+    }
+    assert_eq!(ledger.seen_in(table, &hash(N - 1)).await.expect("read"), Some(id(N - 1)), "by whom it had");
+    let again = ledger.restore_seen(table, &lease, &segments).await.expect("nothing to put");
+    assert_eq!((again.restored, again.known_before.len()), (0, N + 2));
 }

@@ -21,6 +21,9 @@ pub(super) async fn clean(app: &App, project: &ProjectId) -> Result<usize, PassE
     match &cleaned {
         Ok(0) => {}
         Ok(objects) => tracing::info!(%project, objects, "answers of queries deleted"),
+        Err(error) if error.out_of_reach().is_some() => {
+            tracing::warn!(%project, error = error.said(), "answers of queries are out of reach");
+        }
         Err(error) => {
             app.counters.add(Counter::Errors, 1);
             tracing::error!(%project, error = %chain(error), "old answers of queries were not deleted; the next round does it");

@@ -16,7 +16,7 @@ use crate::{App, Deadline};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Round {
     pub projects: usize,
-    /// Tables, and projects' results, of which an act failed; the next round does it.
+    /// Tables, and projects' results, of which an act failed; the next round does it. What is out of reach is not counted.
     pub failed: usize,
     /// Projects that were not begun before the time was up; the next round begins elsewhere.
     pub left: usize,
@@ -51,13 +51,17 @@ async fn of_project(app: &App, project: ProjectId, chores: Chores, deadline: Dea
     let mut failed = 0;
     for table in TableId::all_of([project.clone()]) {
         let did = maintain_chores(app, &table, chores, Pace::Scheduled, DaysAtOnce::Few, deadline).await;
-        failed += usize::from(did.is_err() || did.is_ok_and(|did| !did.failed.is_empty()));
+        failed += usize::from(match &did {
+            Ok(did) => !did.failed.is_empty(),
+            Err(error) => error.out_of_reach().is_none(),
+        });
     }
     if chores.includes_removal() {
         // What is cut off at the deadline goes in a later round.
         let time = deadline.remaining(app.clock.as_ref());
         let cleaned = clock::within(app.clock.as_ref(), time, results::clean(app, &project)).await;
-        failed += usize::from(cleaned.is_some_and(|cleaned| cleaned.is_err()));
+        let error = cleaned.and_then(Result::err);
+        failed += usize::from(error.is_some_and(|error| error.out_of_reach().is_none()));
     }
     failed
 }
