@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
 use clock::{Clock, ManualClock};
-use meta::ItemStore;
 use meta::quota::{Quota, USAGE_KEPT};
+use meta::{Item, ItemKey, ItemStore, Operation, Page, SortRange, StoreError};
 use model::{MICROS_PER_DAY, ProjectId, ProjectSettings};
 use testkit::MemoryItems;
 
@@ -90,4 +93,74 @@ async fn processes_count_together_and_a_restart_forgets_nothing_that_was_settled
     assert_eq!(w.quota.bytes_of_day(&shop(), LATE).await.expect("read"), 701, "the day before can be looked up");
     w.clock.advance(USAGE_KEPT);
     assert_eq!(w.quota.bytes_of_day(&shop(), LATE).await.expect("read"), 0);
+}
+
+/// Answers the first writes as a store does whose answer is lost, or not at all, although they took effect.
+struct Forgetful {
+    store: Arc<dyn ItemStore>,
+    answers: AtomicUsize,
+    how: Lost,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lost {
+    /// As a refusal: the first try landed, the second one met it.
+    AsRefusal,
+    AsTimeOut,
+    /// Whoever waits gives up.
+    Never,
+}
+
+#[async_trait]
+impl ItemStore for Forgetful {
+    async fn get(&self, key: &ItemKey) -> Result<Option<Item>, StoreError> {
+        self.store.get(key).await
+    }
+
+    async fn write(&self, operation: Operation) -> Result<u64, StoreError> {
+        let done = self.store.write(operation).await?;
+        if self.answers.fetch_add(1, Ordering::SeqCst) > 1 {
+            return Ok(done);
+        }
+        match self.how {
+            Lost::AsRefusal => Err(StoreError::ConditionFailed { failed: vec![0] }),
+            Lost::AsTimeOut => {
+                Err(StoreError::Unavailable { context: "lost".into(), may_have_happened: true, source: None })
+            }
+            Lost::Never => std::future::pending().await,
+        }
+    }
+
+    async fn query(&self, p: &str, r: &SortRange, after: Option<&str>, limit: usize) -> Result<Page, StoreError> {
+        self.store.query(p, r, after, limit).await
+    }
+
+    async fn transact(&self, operations: Vec<Operation>) -> Result<(), StoreError> {
+        self.store.transact(operations).await
+    }
+}
+
+/// They were counted again with the next settling.
+#[tokio::test]
+async fn bytes_whose_settling_was_not_answered_count_once() {
+    for how in [Lost::AsRefusal, Lost::AsTimeOut, Lost::Never] {
+        let w = world(LATE);
+        let store = Forgetful { store: Arc::clone(&w.store), answers: AtomicUsize::new(0), how };
+        let quota = Quota::new(Arc::new(store), w.clock.clone());
+        let settings = limits(10, 1_000);
+        quota.admit_bytes(&shop(), &settings, 300).expect("admitted");
+        let unanswered = tokio::time::timeout(Duration::from_millis(10), quota.settle()).await;
+        assert_eq!(unanswered.is_err(), how == Lost::Never);
+        // Others settle in between, and more comes.
+        w.quota.admit_bytes(&shop(), &settings, 50).expect("admitted");
+        w.quota.settle().await;
+        quota.admit_bytes(&shop(), &settings, 100).expect("admitted");
+        for _ in 0..4 {
+            let _ = tokio::time::timeout(Duration::from_millis(10), quota.settle()).await;
+        }
+        let total = quota.bytes_of_day(&shop(), w.clock.now()).await.expect("read");
+        assert_eq!(total, 450, "{how:?}");
+        quota.admit_bytes(&shop(), &settings, 550).expect("all that is left");
+        assert!(quota.admit_bytes(&shop(), &settings, 1).is_err(), "{how:?}");
+    }
 }

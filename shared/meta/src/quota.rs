@@ -2,18 +2,20 @@
 //!
 //! | partition | sort key | item |
 //! |---|---|---|
-//! | `usage/<date>` | `<project id>` | `{v: 1, bytes}`; expires after [`USAGE_KEPT`] |
+//! | `usage/<date>` | `<project id>` | `{v: 1, bytes, recent}`; expires after [`USAGE_KEPT`] |
 //!
 //! Precision. Requests are counted by each process for itself, in a bucket that holds one second's worth. Bytes are
 //! counted in memory and added to the item by [`Quota::settle`], which also learns what others counted; so the day's
-//! limit is overshot by what all processes take between two settlings, and a killed process forgets that much. A lost
-//! reply may count one settling twice. Bytes count when they are admitted, whatever becomes of the request.
+//! limit is overshot by what all processes take between two settlings, and a killed process forgets that much. Each
+//! settling has a name; the item keeps the last [`RECENT_MAX`] in `recent`, so one whose reply was lost, or that was not
+//! waited for, is found there and counted once. Bytes count when they are admitted, whatever becomes of the request.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use clock::Clock;
+use clock::{Clock, Ids, RandomIds};
 use model::{MICROS_PER_DAY, Micros, ProjectId, ProjectSettings, day_of, rfc3339};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +28,8 @@ pub const SETTLE_EVERY: Duration = Duration::from_secs(10);
 pub const USAGE_KEPT: Duration = Duration::from_secs(40 * 24 * 3600);
 /// What a caller is told who may send nothing at all.
 const RETRY_NEVER_S: u64 = 3_600;
+/// Settlings of all processes that an item names: more than go on at once.
+const RECENT_MAX: usize = 16;
 const FORMAT: u32 = 1;
 
 /// A limit is used up.
@@ -43,6 +47,9 @@ pub struct QuotaRefusal {
 pub struct Quota {
     store: Arc<dyn ItemStore>,
     clock: Arc<dyn Clock>,
+    /// The names of settlings begin with it; none of any other process does.
+    process: String,
+    next: AtomicU64,
     meters: Mutex<HashMap<ProjectId, Meter>>,
 }
 
@@ -56,19 +63,32 @@ struct Meter {
     day: i32,
     /// All that is known of, ours included.
     bytes: u64,
-    /// Those not yet in the item.
+    /// Those not yet known to be in the item.
     unsettled: u64,
+    /// Of these, those on their way there.
+    under_way: Option<Settling>,
+}
+
+/// Bytes on their way into an item, under one name however often they are sent.
+#[derive(Clone)]
+struct Settling {
+    name: String,
+    bytes: u64,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
     v: u32,
     bytes: u64,
+    /// The last settlings, the newest last.
+    #[serde(default)]
+    recent: Vec<String>,
 }
 
 impl Quota {
     pub fn new(store: Arc<dyn ItemStore>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, meters: Mutex::default() }
+        let process = RandomIds.fresh().split_off(16);
+        Self { store, clock, process, next: AtomicU64::new(0), meters: Mutex::default() }
     }
 
     /// Takes one request of the second's worth. The limit is the one last seen by [`Quota::admit_bytes`].
@@ -86,9 +106,9 @@ impl Quota {
 
     /// Adds what was counted to the store and learns what others counted. Trouble is told, and made up for next time.
     pub async fn settle(&self) {
-        for (project, day, bytes) in self.unsettled() {
-            match self.add(&project, day, bytes).await {
-                Ok(total) => self.settled(&project, day, bytes, total),
+        for (project, day, settling) in self.unsettled() {
+            match self.add(&project, day, &settling).await {
+                Ok(total) => self.settled(&project, day, settling.bytes, total),
                 Err(error) if error.is_condition() => {}
                 Err(error) => tracing::warn!(%project, error = &error as &dyn std::error::Error, "usage not stored"),
             }
@@ -104,29 +124,38 @@ impl Quota {
             .map(Option::unwrap_or_default)
     }
 
-    /// The day's total after `bytes` were added; on condition of the version that was read.
-    async fn add(&self, project: &ProjectId, day: i32, bytes: u64) -> Result<u64, StoreError> {
+    /// The day's total after this was added; on condition of the version that was read, so that an earlier try of the same
+    /// which has not landed by then never does.
+    async fn add(&self, project: &ProjectId, day: i32, settling: &Settling) -> Result<u64, StoreError> {
         let key = usage_key(project, day);
-        let (total, condition) = match self.store.get(&key).await? {
-            Some(item) => {
-                let stored: Stored = parse(&item)?;
-                (stored.bytes.saturating_add(bytes), Condition::Version(item.version))
-            }
-            None => (bytes, Condition::Absent),
+        let (mut stored, condition) = match self.store.get(&key).await? {
+            Some(item) => (parse::<Stored>(&item)?, Condition::Version(item.version)),
+            None => (Stored { v: FORMAT, bytes: 0, recent: Vec::new() }, Condition::Absent),
         };
+        if stored.recent.contains(&settling.name) {
+            return Ok(stored.bytes);
+        }
+        stored.bytes = stored.bytes.saturating_add(settling.bytes);
+        stored.recent.drain(..(stored.recent.len() + 1).saturating_sub(RECENT_MAX));
+        stored.recent.push(settling.name.clone());
+        let total = stored.bytes;
         let kept = Micros::try_from(USAGE_KEPT.as_micros()).unwrap_or(Micros::MAX);
-        let put = Operation::put(key, attributes(&Stored { v: FORMAT, bytes: total }));
+        let put = Operation::put(key, attributes(&stored));
         self.store.write(put.expiring(start_of(day) + kept).when(condition)).await?;
         Ok(total)
     }
 
     /// Counters of other days are dropped here: those bytes limit nothing any more.
-    fn unsettled(&self) -> Vec<(ProjectId, i32, u64)> {
+    fn unsettled(&self) -> Vec<(ProjectId, i32, Settling)> {
         let today = day_of(self.clock.now());
         let mut meters = self.meters();
         meters.retain(|_, meter| meter.day == today);
-        let due = meters.iter().filter(|(_, meter)| meter.unsettled > 0);
-        due.map(|(project, meter)| (project.clone(), meter.day, meter.unsettled)).collect()
+        let due = meters.iter_mut().filter(|(_, meter)| meter.unsettled > 0);
+        due.map(|(project, meter)| {
+            let fresh = || Settling { name: self.name(), bytes: meter.unsettled };
+            (project.clone(), meter.day, meter.under_way.get_or_insert_with(fresh).clone())
+        })
+        .collect()
     }
 
     fn settled(&self, project: &ProjectId, day: i32, bytes: u64, total: u64) {
@@ -134,8 +163,13 @@ impl Quota {
             && meter.day == day
         {
             meter.unsettled -= bytes;
+            meter.under_way = None;
             meter.bytes = total.saturating_add(meter.unsettled);
         }
+    }
+
+    fn name(&self) -> String {
+        format!("{}-{:x}", self.process, self.next.fetch_add(1, Ordering::Relaxed))
     }
 
     fn with_meter<T>(&self, project: &ProjectId, act: impl FnOnce(&mut Meter, Micros) -> T) -> T {
@@ -164,6 +198,7 @@ impl Meter {
             day,
             bytes: 0,
             unsettled: 0,
+            under_way: None,
         }
     }
 
@@ -173,7 +208,7 @@ impl Meter {
         self.tokens = (self.tokens + elapsed.as_secs_f64() * rate).min(rate);
         self.filled_at = uptime;
         if self.day != day {
-            (self.day, self.bytes, self.unsettled) = (day, 0, 0);
+            (self.day, self.bytes, self.unsettled, self.under_way) = (day, 0, 0, None);
         }
     }
 
