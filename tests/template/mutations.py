@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 GONE = object()
 FUNCTION_URL = {"Edge": "function-url"}
+SMALL = {"ConcurrencyQuota": "100"}
 SIGNED = {"Edge": "function-url", "FunctionUrlAuth": "AWS_IAM", "SenderAccount": "123456789012"}
 
 
@@ -45,7 +46,7 @@ INGEST_ENDPOINT = "https://${HttpApi}.execute-api.example.com"
 ROUTE = {"x-amazon-apigateway-integration": {"$ref": "#/components/x-amazon-apigateway-integrations/api"}}
 EXPIRY = {"Id": "old", "Status": "Enabled", "Prefix": "projects/", "ExpirationInDays": 2}
 PATHS = of("HttpApi", "DefinitionBody > paths")
-CONFIG = "Outputs > CollectorConfig > Value > Fn::Sub > 0"
+CONFIG = "Outputs > CollectorConfig > Value > Fn::If > 2 > Fn::Sub > 0"
 SMALL_CONFIG = (
     "processors: {}\nexporters: {otlp_http: {endpoint: 'http://x'}}\nservice: {pipelines: {traces: {exporters: [y]}}}"
 )
@@ -73,7 +74,18 @@ ALL = [
     ),
     Mutation("browsers_may_ask_first", f"{PATHS} > /api/v1/status > options"),
     Mutation("the_http_api_may_call_what_it_routes_to", "Resources > HttpApiCallsQuery"),
-    Mutation("throttling_stays_below_concurrency", "Mappings > Throttling > 1000 > OtlpBurst", 150),
+    Mutation("throttling_stays_below_concurrency", "Mappings > Throttling > 1000 > OtlpBurst", 60),
+    Mutation("throttling_stays_below_concurrency", "Mappings > Throttling > 1000 > OtlpRate", 200),
+    Mutation("throttling_stays_below_concurrency", "Mappings > Throttling > 1000 > QueryRate", 2),
+    Mutation("throttling_stays_below_concurrency", "Mappings > Throttling > 1000 > RunRate", 2),
+    Mutation("throttling_stays_below_concurrency", "Mappings > Throttling > 1000 > OtherRate", 20),
+    Mutation("throttling_stays_below_concurrency", "Mappings > Reserved > 1000 > Query", 950),
+    Mutation("throttling_stays_below_concurrency", "Rules > CompactionLeavesRoom > RuleCondition", {"Fn::Equals": ["a", "b"]}),
+    Mutation("queries_cannot_take_the_room_of_otlp", of("QueryFunction", "ReservedConcurrentExecutions")),
+    Mutation("queries_cannot_take_the_room_of_otlp", of("ApiFunction", "ReservedConcurrentExecutions"), GONE, FUNCTION_URL),
+    Mutation("queries_cannot_take_the_room_of_otlp", of("QueryFunction", "ReservedConcurrentExecutions"), 50, SMALL),
+    Mutation("what_is_chosen_fits_the_rules", "Parameters > CompactConcurrencyMax > Default", 200),
+    Mutation("what_is_chosen_fits_the_rules", "Rules > CompactionLeavesRoom > Assertions > 0 > AssertDescription"),
     Mutation("throttling_stays_below_concurrency", of("HttpApi", "DefaultRouteSettings"), {"ThrottlingRateLimit": 10}),
     Mutation("throttling_stays_below_concurrency", of("IngestFunction", "ReservedConcurrentExecutions"), 100),
     Mutation("throttling_stays_below_concurrency", of("HttpApi", "RouteSettings > Fn::If > 1 > POST /v1/logs")),
@@ -211,8 +223,14 @@ ALL = [
     Mutation("outputs_are_there", "Outputs > RootUri"),
     Mutation("the_collector_configuration_can_be_pasted", CONFIG, SMALL_CONFIG),
     Mutation(
+        "the_collector_configuration_can_be_pasted", "Conditions > IsSignedUrl", {"Fn::Equals": ["a", "b"]}, SIGNED
+    ),
+    Mutation(
+        "the_collector_configuration_can_be_pasted", "Conditions > IsSignedUrl", {"Fn::Equals": ["a", "a"]}, FUNCTION_URL
+    ),
+    Mutation(
         "the_collector_configuration_can_be_pasted",
-        "Outputs > CollectorConfig > Value > Fn::Sub > 1 > Endpoint",
+        "Outputs > CollectorConfig > Value > Fn::If > 2 > Fn::Sub > 1 > Endpoint",
         "https://x",
     ),
 ]

@@ -2,10 +2,19 @@
 
 from promises.seen import FUNCTIONS, names
 
-# Seconds that a request takes at most on average: what the throttling is reckoned with.
-OTLP_SECONDS = 0.2
-OTHER_SECONDS = 2
+# Seconds that requests take: the longest an HTTP API waits for a query and for what the compact function answers, and
+# many times what OTLP takes while its stores are well (0.05).
+QUERY_SECONDS = 30
+RUN_SECONDS = 30
+OTLP_SECONDS = 1
+# Of management, and of queries where nothing can be reserved: a second and three, not the longest.
+API_SECONDS = 1
+USUAL_QUERY_SECONDS = 3
 OPTIONS_SECONDS = 0.01
+# Each of the compact function's schedules.
+TICKS = 3
+# AWS leaves so much to functions that have nothing reserved.
+UNRESERVED_MIN = 100
 OTLP_ROUTES = ["POST /v1/traces", "POST /v1/logs", "POST /v1/metrics"]
 
 
@@ -47,22 +56,69 @@ def throttling_stays_below_concurrency(seen):
     if "ReservedConcurrentExecutions" in seen.properties("IngestFunction"):
         yield "ingest has reserved concurrency: beyond it an HTTP API answers 500"
     stage = next(iter(seen.of_type("AWS::ApiGatewayV2::Stage").values()))
-    default = stage.get("DefaultRouteSettings", {})
     special = stage.get("RouteSettings", {})
-    at_once = int(seen.parameters["CompactConcurrencyMax"])
-    for route in seen.routes():
-        limits = special.get(route, default)
-        if not limits.get("ThrottlingRateLimit") or not limits.get("ThrottlingBurstLimit"):
-            yield f"{route} is not throttled"
-            continue
-        seconds = OTLP_SECONDS if route.split(" ")[1].startswith("/v1/") else OTHER_SECONDS
-        if route.startswith("OPTIONS "):
-            seconds = OPTIONS_SECONDS
-        at_once += limits["ThrottlingBurstLimit"] + limits["ThrottlingRateLimit"] * seconds
-    if at_once > int(seen.parameters["ConcurrencyQuota"]):
-        yield f"{at_once:.0f} calls at once, {seen.parameters['ConcurrencyQuota']} are allowed"
     if seen.is_http_api and not set(OTLP_ROUTES) <= special.keys():
         yield "the OTLP routes have no limits of their own"
+    quota = int(seen.parameters["ConcurrencyQuota"])
+    reserved = {p: seen.properties(f).get("ReservedConcurrentExecutions") for f, p in FUNCTIONS.items()}
+    seconds = {
+        "ingest": OTLP_SECONDS,
+        "compact": RUN_SECONDS,
+        "query": QUERY_SECONDS if reserved["query"] else USUAL_QUERY_SECONDS,
+        "api": API_SECONDS,
+    }
+    running = dict.fromkeys(reserved, 0)
+    running["compact"] = compactions_allowed(seen) + TICKS
+    for route, function in seen.routes().items():
+        limits = special.get(route, stage.get("DefaultRouteSettings", {}))
+        rate, burst = limits.get("ThrottlingRateLimit"), limits.get("ThrottlingBurstLimit")
+        if not rate or not burst:
+            yield f"{route} is not throttled"
+            continue
+        is_options = route.startswith("OPTIONS ")
+        if is_options and reserved[function]:
+            # They are over before they count.
+            continue
+        running[function] += burst + rate * (OPTIONS_SECONDS if is_options else seconds[function])
+    for function, at_once in running.items():
+        if reserved[function] and at_once > reserved[function]:
+            yield f"{at_once:.0f} calls of {function} at once, {reserved[function]} are reserved"
+    free = quota - sum(filter(None, reserved.values()))
+    at_once = sum(n for function, n in running.items() if not reserved[function])
+    if at_once > free:
+        yield f"{at_once:.0f} calls at once, {free} of {quota} are left to them"
+    if free < UNRESERVED_MIN:
+        yield f"{free} are left unreserved: AWS refuses that"
+
+
+def queries_cannot_take_the_room_of_otlp(seen):
+    """They are bounded for both edges, unless the account is so small that nothing can be reserved."""
+    can_reserve = int(seen.parameters["ConcurrencyQuota"]) > UNRESERVED_MIN
+    for function in ["QueryFunction", "ApiFunction"]:
+        if can_reserve != ("ReservedConcurrentExecutions" in seen.properties(function)):
+            yield f"{function} has {seen.properties(function).get('ReservedConcurrentExecutions')} reserved"
+
+
+def compactions_allowed(seen):
+    """The most that the rules of the template let a deployment choose with this quota."""
+    allowed = set(map(str, seen.written["Parameters"]["CompactConcurrencyMax"]["AllowedValues"]))
+    for rule in seen.written["Rules"].values():
+        quota, value = rule["RuleCondition"]["Fn::Equals"]
+        if quota == {"Ref": "ConcurrencyQuota"} and value == seen.parameters["ConcurrencyQuota"]:
+            for assertion in rule["Assertions"]:
+                choices, of = assertion["Assert"]["Fn::Contains"]
+                if of == {"Ref": "CompactConcurrencyMax"}:
+                    allowed &= set(choices)
+    return max(map(int, allowed))
+
+
+def what_is_chosen_fits_the_rules(seen):
+    if int(seen.parameters["CompactConcurrencyMax"]) > compactions_allowed(seen):
+        yield f"CompactConcurrencyMax is {seen.parameters['CompactConcurrencyMax']}"
+    for name, rule in seen.written["Rules"].items():
+        for assertion in rule["Assertions"]:
+            if not assertion.get("AssertDescription"):
+                yield f"{name} does not say what fits"
 
 
 def the_edge_is_chosen_by_parameter(seen):

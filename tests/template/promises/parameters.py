@@ -47,9 +47,15 @@ def the_collector_configuration_can_be_pasted(seen):
     text, values = seen.outputs["CollectorConfig"]["Value"]["Fn::Sub"]
     if values["Endpoint"] != seen.outputs["OtlpEndpoint"]["Value"]:
         yield "it sends to another endpoint"
-    left = set(re.findall(r"\$\{([^!}]+)\}", text)) - values.keys()
+    left = {n for n in re.findall(r"\$\{([^!}]+)\}", text) if not n.startswith("AWS::")} - values.keys()
     if left:
         yield f"nothing fills in {left}"
-    yield from collector_problems(
-        yaml.safe_load(text.replace("${Endpoint}", "https://example.com").replace("${!", "${"))
-    )
+    config = yaml.safe_load(text.replace("${Endpoint}", "https://example.com").replace("${!", "${"))
+    yield from collector_problems(config)
+    is_signed = config.get("extensions", {}).get("sigv4auth", {}) == {"region": "${AWS::Region}", "service": "lambda"}
+    exporter = config["exporters"].get("otlp_http/plimsoll", {})
+    if is_signed != (exporter.get("auth") == {"authenticator": "sigv4auth"}):
+        yield "it signs by halves"
+    asked = not seen.is_http_api and seen.parameters["FunctionUrlAuth"] == "AWS_IAM"
+    if is_signed != asked:
+        yield "it signs what need not be signed" if is_signed else "it does not sign"
