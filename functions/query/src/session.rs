@@ -21,6 +21,7 @@ use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::object_store::{ObjectStoreRegistry, ObjectStoreUrl};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::optimizer::analyzer::Analyzer;
 use datafusion::prelude::SessionConfig;
 use model::{Micros, ProjectId, TableId, TableName};
@@ -46,8 +47,8 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     pub(crate) fn new(settings: &Settings) -> Result<Self> {
-        let planners =
-            [Arc::new(AttributePlanner) as _].into_iter().chain(SessionStateDefaults::default_expr_planners());
+        let planners: [Arc<dyn ExprPlanner>; 2] = [Arc::new(AttributePlanner), Arc::new(functions::ExtractPlanner)];
+        let planners = planners.into_iter().chain(SessionStateDefaults::default_expr_planners());
         let mut analyzer = Analyzer::new();
         analyzer.rules.insert(0, Arc::new(UnnestLateral));
         analyzer.rules.insert(1, Arc::new(UnnestKeys));

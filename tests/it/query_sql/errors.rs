@@ -96,6 +96,12 @@ async fn the_dialect_is_that_of_postgres() {
         ),
         ("SELECT extract(epoch from timestamp)::integer FROM otel_logs_and_spans LIMIT 1", json!([[1795136400]])),
         (
+            "SELECT extract(epoch from max(timestamp) + INTERVAL '250 milliseconds' - max(timestamp)), \
+                    date_part('epoch', '2026-11-20 01:02:03.5'::timestamp - '2026-11-20 01:02:01'::timestamp) \
+             FROM otel_logs_and_spans",
+            json!([[0.25, 2.5]]),
+        ),
+        (
             "SELECT count(*) FILTER (WHERE kind = 'server')::float, count(*)::float FROM otel_logs_and_spans",
             json!([[5.0, 10.0]]),
         ),

@@ -5,9 +5,11 @@
 //! - `approx_count_distinct(x)`, `distinct_count(sketch)`: a mergeable HyperLogLog and a reader of it.
 //! - `rollup(sketch)`: merges either.
 //! - `log_pattern(text)`: the text with what varies masked.
+//! - `date_part`: DataFusion's, with the whole epoch of a difference of times.
 //! - `capped`: DataFusion's `repeat` and its like, with a cap.
 
 pub(crate) mod capped;
+mod date_part;
 mod distinct;
 mod log_pattern;
 mod percentile;
@@ -20,13 +22,16 @@ use std::sync::Arc;
 
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
-/// All scalar functions of ours.
+pub(crate) use date_part::ExtractPlanner;
+
+/// All scalar functions of ours; they come after DataFusion's and take the place of those of the same name.
 pub(crate) fn scalars() -> Vec<Arc<ScalarUDF>> {
     vec![
         Arc::new(ScalarUDF::from(time_bucket::TimeBucket::default())),
         Arc::new(ScalarUDF::from(percentile::ApproxPercentile::default())),
         Arc::new(ScalarUDF::from(distinct::DistinctCount::default())),
         Arc::new(ScalarUDF::from(log_pattern::LogPattern::default())),
+        Arc::new(ScalarUDF::from(date_part::DatePart::default())),
     ]
 }
 
