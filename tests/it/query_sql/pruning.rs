@@ -141,3 +141,52 @@ async fn a_table_that_was_never_written_is_empty() {
         statistics(&tables, "SELECT * FROM otel_metrics WHERE timestamp > now() ORDER BY timestamp DESC LIMIT 5").await;
     assert_eq!(of, Statistics::default());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_wholly_inside_a_window_and_those_at_its_edges_give_the_rows_of_the_window() {
+    let tables = twenty_files().await;
+    let id = logs_and_spans();
+    tables.live(&id, &batch(&shop(), id.table, &spans(NOW - 90 * 60_000_000, 70_000, 500))).await;
+    let logs: Vec<_> = (0..500)
+        .map(|n| json!({"timestamp": at(NOW - n * 20_000_000), "signal": "log", "id": n.to_string(), "body": "b"}))
+        .collect();
+    tables.files(&id, &batch(&shop(), id.table, &logs)).await;
+    let asked = [
+        "SELECT count(*), count(id), count(DISTINCT id), min(timestamp), max(timestamp) FROM t",
+        "SELECT count(*) FROM t",
+        "SELECT kind, name, count(*), sum(duration) FROM t GROUP BY 1, 2 ORDER BY 1, 2",
+        "SELECT id, timestamp FROM t ORDER BY timestamp DESC, id LIMIT 20",
+        "SELECT * FROM t ORDER BY timestamp, id LIMIT 20",
+        "SELECT count(*) FROM (SELECT id FROM t LIMIT 700)",
+        "SELECT count(*), count(a.id) FROM t AS a JOIN t AS b ON a.id = b.id AND a.timestamp = b.timestamp",
+    ];
+    for condition in [
+        "timestamp BETWEEN '2026-11-19T09:30:00Z' AND '2026-11-20T01:45:00Z'",
+        "timestamp >= '2026-11-19T09:30:00Z' AND timestamp < '2026-11-19T09:40:00Z'",
+        "timestamp > '2026-11-20T00:30:00Z' AND project_id = 'shop'",
+        "timestamp < '2026-11-19T12:00:00Z'",
+        "timestamp <= '2026-11-20T01:20:00Z' AND kind = 'server' AND duration > 0",
+        "'2026-11-20T00:10:00Z' <= timestamp AND signal = 'log'",
+        "signal = 'span' AND project_id = 'shop'",
+        "project_id = 'shop'",
+        "project_id = 'other'",
+        "timestamp = '2026-11-20T00:00:00Z'",
+        "(timestamp > '2026-11-20T00:30:00Z' OR signal = 'log')",
+    ] {
+        // The same in words by which the log cannot answer for whole files.
+        let row_by_row = condition
+            .replace("timestamp", "(timestamp + INTERVAL '0 seconds')")
+            .replace("signal", "concat(signal, '')")
+            .replace("project_id", "concat(project_id, '')");
+        for sql in asked {
+            let of = |condition: &str| {
+                sql.replace("FROM t", &format!("FROM (SELECT * FROM otel_logs_and_spans WHERE {condition})"))
+                    .replace("JOIN t", &format!("JOIN (SELECT * FROM otel_logs_and_spans WHERE {condition})"))
+            };
+            let (whole, rows) =
+                (tables.ask(&shop(), &of(condition)).await, tables.ask(&shop(), &of(&row_by_row)).await);
+            let (whole, rows) = (whole.expect("an answer").rows(), rows.expect("an answer").rows());
+            assert_eq!(whole, rows, "{condition}: {sql}");
+        }
+    }
+}

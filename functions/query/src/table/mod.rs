@@ -3,11 +3,13 @@
 //! - [`view`]: which files and which segments, so that no row is missed and none is seen twice.
 //! - [`index`]: the statistics of a snapshot's files, kept from one snapshot to the next.
 //! - [`prune`]: the files and segments that may hold an asked row.
+//! - [`known`]: filters that are answered for whole files by what the log says of them.
 //! - [`provider`]: the table in a DataFusion session.
 //! - [`source`]: the scan: live segments and Parquet files as one data source, so that filters and sorts reach both.
 //! - [`live`], [`parquet`]: reading either, metered.
 
 mod index;
+mod known;
 mod live;
 mod parquet;
 mod provider;

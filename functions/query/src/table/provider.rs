@@ -18,11 +18,14 @@ use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableScan, TableType};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::filter::FilterExecBuilder;
+use datafusion::physical_plan::union::UnionExec;
 use lake::{DataFile, SORT_COLUMN};
 use meta::ledger::BadSegment;
 use model::{Micros, Segment, TableName, rfc3339};
 use object_store::ObjectStore;
 
+use super::known::{Filters, Known};
 use super::live::{OnMissing, SegmentCache, SegmentReader};
 use super::parquet::{FileCaches, MeteredFiles};
 use super::prune;
@@ -48,6 +51,8 @@ pub(crate) struct Table {
     view: TableView,
     schema: SchemaRef,
     parts: TableParts,
+    /// No file was written by others: what the log says of each is exact.
+    is_all_ours: bool,
     /// The plan was seen to gain from filters inside the scan.
     filter_early: AtomicBool,
 }
@@ -110,7 +115,9 @@ impl Table {
         let version = view.index.as_ref().map(|index| index.snapshot.version);
         parts.meter.table(view.id.table, version, files, view.live.len());
         warn_of_quarantine(&view, &parts.meter);
-        Self { schema: visible_schema(view.id.table), view, parts, filter_early: AtomicBool::new(false) }
+        let is_all_ours = view.files().iter().all(|file| lake::FileName::parse(&file.path).is_some());
+        let schema = visible_schema(view.id.table);
+        Self { schema, view, parts, is_all_ours, filter_early: AtomicBool::new(false) }
     }
 
     /// From now on filters run inside the scan, unless the settings forbid it.
@@ -222,9 +229,14 @@ impl TableProvider for Table {
         TableType::Base
     }
 
-    /// Filters come down with the physical plan; here they only choose files and segments.
+    /// What the log answers for whole files is applied by the scan to the rows of the others. All other filters come down with
+    /// the physical plan; here they only choose files and segments.
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+        let how = |filter: &&Expr| match Known::of(filter) {
+            Some(_) if self.is_all_ours => TableProviderFilterPushDown::Exact,
+            _ => TableProviderFilterPushDown::Inexact,
+        };
+        Ok(filters.iter().map(how).collect())
     }
 
     async fn scan(
@@ -237,19 +249,82 @@ impl TableProvider for Table {
         let all = (0..self.schema.fields().len()).collect();
         let projection = projection.unwrap_or(&all);
         let predicate = self.predicate(state, filters)?;
-        let schema = self.scan_schema(projection);
+        let asked = Asked { limit, is_wide: self.is_wide(projection, filters), filters };
 
-        let mut files = Vec::new();
-        if let Some(index) = &self.view.index {
-            for at in prune::files(&self.view, index, predicate.as_ref(), &self.schema) {
-                files.push(self.partitioned_file(&index.files()[at], &schema)?);
+        let project = self.view.id.project.as_str();
+        let known = if self.is_all_ours { Filters::known(filters) } else { Filters::default() };
+        if known.is_of_another_project(project) {
+            return self.source(state, projection, &asked, &[], None);
+        }
+        let (files, live) = (self.files(predicate.as_ref()), self.live(predicate.as_ref()));
+        let holds = |file: &&DataFile| known.hold_for(project, file);
+        let is_one_scan = self.filters_early(asked.is_wide, filters);
+        let (whole, mut partly): (Vec<&DataFile>, Vec<&DataFile>) = files.into_iter().partition(holds);
+        if partly.is_empty() && live.is_none() {
+            return self.source(state, projection, &asked, &whole, None);
+        }
+        let mut parts = Vec::new();
+        if is_one_scan {
+            // A list must see all files in its sort's order; its filters run inside the scan.
+            partly.extend(whole);
+        } else if !whole.is_empty() {
+            parts.push(self.source(state, projection, &asked, &whole, None)?);
+        }
+        parts.push(self.filtered(state, projection, &asked, known, &partly, live)?);
+        UnionExec::try_new(parts)
+    }
+}
+
+/// What a scan is asked for beside its columns.
+struct Asked<'a> {
+    limit: Option<usize>,
+    is_wide: bool,
+    filters: &'a [Expr],
+}
+
+impl Table {
+    /// Those that may hold a row.
+    fn files(&self, predicate: Option<&Arc<dyn PhysicalExpr>>) -> Vec<&DataFile> {
+        let Some(index) = &self.view.index else { return Vec::new() };
+        prune::files(&self.view, index, predicate, &self.schema).into_iter().map(|at| &index.files()[at]).collect()
+    }
+
+    /// Some files and segments, and what is known of whole files applied to their rows.
+    fn filtered(
+        &self,
+        state: &dyn Session,
+        projection: &[usize],
+        asked: &Asked,
+        known: Filters,
+        files: &[&DataFile],
+        live: Option<Live>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let Some(filter) = known.of_rows() else { return self.source(state, projection, asked, files, live) };
+        let mut read = projection.to_vec();
+        for column in filter.column_refs() {
+            let at = self.schema.index_of(&column.name)?;
+            if !read.contains(&at) {
+                read.push(at);
             }
         }
-        let live = self.live(predicate.as_ref());
+        let rows = self.source(state, &read, &Asked { limit: None, ..*asked }, files, live)?;
+        let filter = state.create_physical_expr(filter, &DFSchema::try_from(rows.schema())?)?;
+        let asked_for = (read.len() > projection.len()).then(|| (0..projection.len()).collect());
+        Ok(Arc::new(FilterExecBuilder::new(filter, rows).apply_projection(asked_for)?.build()?))
+    }
 
-        let is_wide = self.is_wide(projection, filters);
+    fn source(
+        &self,
+        state: &dyn Session,
+        projection: &[usize],
+        asked: &Asked,
+        files: &[&DataFile],
+        live: Option<Live>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let schema = self.scan_schema(projection);
+        let files = files.iter().map(|file| self.partitioned_file(file, &schema)).collect::<Result<Vec<_>>>()?;
         let mut options = state.default_table_options().parquet;
-        options.global.pushdown_filters = self.filters_early(is_wide, filters);
+        options.global.pushdown_filters = self.filters_early(asked.is_wide, asked.filters);
         options.global.max_in_list_size = prune::IN_LIST_MAX;
         let reader = MeteredFiles {
             table: self.view.id.clone(),
@@ -260,13 +335,13 @@ impl TableProvider for Table {
         let source = ParquetSource::new(schema.clone())
             .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(Arc::new(reader));
-        let asked = projection.iter().map(|at| schema.table_schema().index_of(self.schema.field(*at).name()));
+        let columns = projection.iter().map(|at| schema.table_schema().index_of(self.schema.field(*at).name()));
         let config = FileScanConfigBuilder::new(self.parts.store_url.clone(), Arc::new(source))
             .with_statistics(statistics_of(&files, &schema))
             .with_file_groups(groups(files, self.parts.partitions))
-            .with_batch_size(is_wide.then_some(WIDE_BATCH_ROWS))
-            .with_limit(limit)
-            .with_projection_indices(Some(asked.collect::<Result<_, _>>()?))?
+            .with_batch_size(asked.is_wide.then_some(WIDE_BATCH_ROWS))
+            .with_limit(asked.limit)
+            .with_projection_indices(Some(columns.collect::<Result<_, _>>()?))?
             .build();
         Ok(DataSourceExec::from_data_source(TableSource { files: config, live }))
     }
