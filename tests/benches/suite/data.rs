@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 
 use local::demo::send::Sender;
 use local::demo::{Scale, Shop};
+use local::serve::ServeConfig;
 use model::{MICROS_PER_DAY, MICROS_PER_HOUR, Micros, Signal, TableName, TimeRange};
 use tempfile::TempDir;
 use tests::Binary;
@@ -89,8 +90,10 @@ impl Month {
             let rows = stored(&server).in_files;
             eprintln!("  day {} of {DAYS}: {rows} rows, {:.0} s", day + 1, watch.elapsed().as_secs_f64());
         }
+        // Queries would go on reading what the ledger says of compacted segments, as long as it does.
+        std::thread::sleep(ServeConfig::new(&new).compact.mark_delay);
+        compact_all(&server);
         server.terminate();
-        // Everything is in the tables' files.
         for project in fs::read_dir(new.join("objects")).expect("objects") {
             let landing = project.expect("a folder").path().join("landing");
             if landing.exists() {

@@ -178,14 +178,23 @@ impl<S: Sketch> Groups<S> {
         mut act: impl FnMut(&mut S, usize) -> Result<()>,
     ) -> Result<()> {
         self.sketches.resize_with(n_groups.max(self.sketches.len()), S::default);
+        // Of few sketches all are measured once the rows are in; of many those that a row changes.
+        let are_few = self.sketches.len() <= groups.len();
         for (row, group) in groups.iter().enumerate() {
             if filter.is_some_and(|filter| filter.is_null(row) || !filter.value(row)) {
                 continue;
             }
             let sketch = &mut self.sketches[*group];
+            if are_few {
+                act(sketch, row)?;
+                continue;
+            }
             let before = sketch.size();
             act(sketch, row)?;
             self.bytes = self.bytes + sketch.size() - before;
+        }
+        if are_few {
+            self.bytes = self.sketches.iter().map(Sketch::size).sum();
         }
         Ok(())
     }

@@ -141,8 +141,17 @@ impl Buckets {
         let binned: TimestampMicrosecondArray = match self.width {
             Width::Micros(width) => {
                 let origin = self.origin.rem_euclid(width);
-                // Wrapping only where a time lies within one width of the ends of i64, 290,000 years away.
-                times.unary(|at| at.wrapping_sub(at.wrapping_sub(origin).rem_euclid(width)))
+                // Files are sorted by time: most times lie in the bucket of the one before.
+                let mut start = origin;
+                let bin = |at: &i64| {
+                    if at.wrapping_sub(start) as u64 >= width as u64 {
+                        // Wrapping only where a time lies within one width of the ends of i64, 290,000 years away.
+                        start = at.wrapping_sub(at.wrapping_sub(origin).rem_euclid(width));
+                    }
+                    start
+                };
+                let starts: Vec<i64> = times.values().iter().map(bin).collect();
+                TimestampMicrosecondArray::new(starts.into(), times.nulls().cloned())
             }
             Width::Months(months) => times.unary_opt(|at| self.month_start(at, months)),
         };
