@@ -6,5 +6,5 @@ SELECT resource___service___name AS service,
 FROM otel_logs_and_spans
 WHERE project_id = $project AND timestamp BETWEEN $start AND $end AND kind = 'server' AND duration IS NOT NULL
 GROUP BY resource___service___name
-ORDER BY throughput DESC
+ORDER BY throughput DESC NULLS FIRST
 LIMIT 50

@@ -6,5 +6,5 @@ SELECT {key} AS k,
 FROM otel_logs_and_spans
 WHERE project_id = $project AND timestamp BETWEEN $start AND $end AND duration IS NOT NULL AND {key} IS NOT NULL
 GROUP BY k
-ORDER BY throughput DESC
+ORDER BY throughput DESC NULLS FIRST
 LIMIT 50
