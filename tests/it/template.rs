@@ -78,6 +78,16 @@ fn limits_of_a_new_project_are_the_code_s_own_unless_set() {
     assert_eq!(defaults["DefaultRetentionDaysMetrics"], expected.retention_days_metrics);
 }
 
+/// Lambda cuts an ingest off without a word that exporters understand.
+#[test]
+fn ingest_answers_before_its_function_is_out_of_time_however_short_that_is_set() {
+    let template = std::fs::read_to_string(file("../template.yaml")).unwrap();
+    let parameter = template.split("\n  IngestTimeoutSeconds:").nth(1).expect("the parameter is there");
+    let least =
+        parameter.split("MinValue: ").nth(1).and_then(|text| text.lines().next()).expect("it has a least value");
+    assert!(ingest::LAND_WITHIN.as_secs() < least.parse().expect("a number"), "{least} s");
+}
+
 /// `METHOD /path` of every operation that the functions describe.
 fn described() -> BTreeSet<String> {
     let mut document = query::openapi();

@@ -56,6 +56,8 @@ const COVERED: &[&[Safeguard]] = &[
     // Fresh ids are enough without the fence, and the other way round: an attempt under one fence is never repeated
     // after its commit was sent.
     &[Safeguard::FenceInFileNames, Safeguard::FreshIdInFileNames],
+    // Who is answered has landed within seconds, and `due` is taken away after minutes; a retry puts it anew.
+    &[Safeguard::DuePutAfterLive, Safeguard::AnsweredInTime],
     // A reader whose files are gone starts over.
     &[Safeguard::VacuumHorizon, Safeguard::ReaderStartsOver],
     // Nothing is recorded so long after its PUT that the cleaner could have listed it.
@@ -71,6 +73,8 @@ const COVERED_ALONE: &[Safeguard] = &[
     Safeguard::FreshIdInFileNames,
     Safeguard::VacuumHorizon,
     Safeguard::LandingNamesReadLast,
+    Safeguard::DuePutAfterLive,
+    Safeguard::AnsweredInTime,
 ];
 
 /// Those that no simulation of this kind can catch, and why.

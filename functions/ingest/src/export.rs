@@ -80,13 +80,13 @@ async fn receive(
         arrived,
         body,
     };
-    let (decoded, _share) = prepare(app, checked, share).await?;
+    let (decoded, share) = prepare(app, checked, share).await?;
     app.quota.admit_bytes(&caller.project, &settings, decoded.bytes as u64)?;
     let (rows, bytes) = (decoded.outcome.rows, decoded.bytes);
     let landed = match decoded.prepared {
         Some(prepared) => {
             let table = TableId::new(caller.project.clone(), signal.table());
-            join(app, table, prepared, on_the_way).await?
+            join(app, table, prepared, share, on_the_way).await?
         }
         None => Landed::Recorded,
     };

@@ -8,13 +8,15 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use clock::within;
 use meta::ledger::GROUP_BODIES_MAX;
 use model::TableId;
 use model::safeguard::{Safeguard, carried, holds};
 use tokio::sync::oneshot;
 use tracing::Instrument;
 
-use crate::land::{LandError, Landed, land};
+use crate::body::Share;
+use crate::land::{LAND_WITHIN, LandError, Landed, land};
 use crate::{App, Prepared};
 
 /// The bodies that wait to land, by table.
@@ -36,6 +38,8 @@ struct Waiting {
 /// One body and who waits for it.
 struct Seat {
     body: Prepared,
+    /// Of the budget, as long as the body is here; its request may have been answered before.
+    share: Share,
     answer: oneshot::Sender<Result<Landed, Arc<LandError>>>,
 }
 
@@ -64,17 +68,20 @@ impl Drop for OnTheWay<'_> {
     }
 }
 
-/// Lands a body with whatever company it finds; returns when it is durable and recorded, or known to be a duplicate.
+/// Lands a body with whatever company it finds; returns when it is durable and recorded, or known to be a duplicate, or when
+/// it has taken too long.
 pub(crate) async fn join(
     app: &Arc<App>,
     table: TableId,
     body: Prepared,
+    share: Share,
     on_the_way: OnTheWay<'_>,
 ) -> Result<Landed, Arc<LandError>> {
     let (answer, landed) = oneshot::channel();
+    let slow = table.clone();
     let lead = app.groups.with(|tables| {
         let waiting = tables.entry(table.clone()).or_default();
-        waiting.bodies.push(Seat { body, answer });
+        waiting.bodies.push(Seat { body, share, answer });
         let lead = waiting.landings < app.settings.landings_max;
         waiting.landings += usize::from(lead);
         lead
@@ -84,7 +91,15 @@ pub(crate) async fn join(
         // A task of its own: a client that hangs up must not take its company's landing with it.
         tokio::spawn(carried(lead_landings(Arc::clone(app), table)).in_current_span());
     }
-    landed.await.unwrap_or_else(|_| Err(Arc::new(LandError::Abandoned)))
+    let landed = async { landed.await.unwrap_or_else(|_| Err(Arc::new(LandError::Abandoned))) };
+    if !holds(Safeguard::AnsweredInTime) {
+        return landed.await;
+    }
+    match within(app.clock.as_ref(), LAND_WITHIN, landed).await {
+        Some(landed) => landed,
+        // A landing that has begun goes on, and may still be recorded: a retry then adds nothing.
+        None => Err(Arc::new(LandError::Slow { table: slow })),
+    }
 }
 
 /// Lands group after group until nobody waits for this table.
@@ -131,13 +146,14 @@ impl Drop for StepDown<'_> {
     }
 }
 
-/// The first bodies that fit one segment, without two of the same hash.
+/// The first bodies that fit one segment, without two of the same hash, and without those that nobody waits for any more:
+/// their senders were told to send them again.
 fn take_group(bodies: &mut Vec<Seat>, segment_bytes_max: usize) -> Vec<Seat> {
     let mut hashes = HashSet::new();
     let mut bytes = 0;
     let mut group = Vec::new();
     let mut left = Vec::new();
-    for seat in bodies.drain(..) {
+    for seat in bodies.drain(..).filter(|seat| !seat.answer.is_closed()) {
         bytes += seat.body.bytes;
         let fits = group.is_empty() || (bytes <= segment_bytes_max && group.len() < GROUP_BODIES_MAX);
         if fits && (hashes.insert(seat.body.hash) || !holds(Safeguard::GroupOfDifferentBodies)) {
@@ -152,7 +168,8 @@ fn take_group(bodies: &mut Vec<Seat>, segment_bytes_max: usize) -> Vec<Seat> {
 }
 
 async fn land_group(app: &App, table: &TableId, group: Vec<Seat>) {
-    let (bodies, answers): (Vec<_>, Vec<_>) = group.into_iter().map(|seat| (seat.body, seat.answer)).unzip();
+    let (bodies, waiting): (Vec<_>, Vec<_>) = group.into_iter().map(|s| (s.body, (s.share, s.answer))).unzip();
+    let (_shares, answers): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
     #[cfg(debug_assertions)]
     let answers = crate::broken::answered_before(answers);
     match land(app, table, bodies).await {

@@ -67,6 +67,8 @@ pub enum LandError {
         #[source]
         source: StoreError,
     },
+    #[error("{table} was not reached within {} s; what was begun goes on", LAND_WITHIN.as_secs())]
+    Slow { table: TableId },
     #[error("the landing was abandoned")]
     Abandoned,
 }
@@ -85,7 +87,10 @@ pub enum EncodeError {
 /// A body is recorded within this time of its arrival or not at all: so the cleaner knows which objects nobody will name,
 /// and a process that was suspended for a day does not record a retry whose first try is forgotten by then.
 const RECORD_WITHIN: Duration = Duration::from_secs(120);
-/// How long a store that does not answer is asked again before the client is told to come back.
+/// Storage gets this long for a request. Exporters wait 10 s for an answer unless they are told otherwise; a 503 before that
+/// tells them to send again, and if the landing was only slow, the body is known by then.
+pub const LAND_WITHIN: Duration = Duration::from_secs(8);
+/// How long a store that does not answer is asked again before its bodies are given up.
 const RETRY_FOR: Duration = Duration::from_secs(3);
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_LONGEST: Duration = Duration::from_secs(1);
@@ -196,7 +201,7 @@ async fn encode(table: &TableId, bodies: &[&Prepared], hashes: &[BodyHash]) -> R
 /// The key is fresh, so a PUT may be repeated until it is known to stand.
 async fn put(app: &App, table: &TableId, key: &Path, bytes: Bytes) -> Result<(), LandError> {
     let root = app.roots.open(&table.project);
-    let mut patience = Patience::new();
+    let mut patience = Patience::new(app.clock.as_ref());
     loop {
         match root.store.put(key, bytes.clone().into()).await {
             Ok(_) => return Ok(()),
@@ -217,7 +222,7 @@ fn is_late(app: &App, arrived: Duration) -> bool {
 }
 
 async fn record(app: &App, table: &TableId, written: &Written) -> Result<Recorded, LandError> {
-    let mut patience = Patience::new();
+    let mut patience = Patience::new(app.clock.as_ref());
     loop {
         if is_late(app, written.arrived) {
             return Err(LandError::TooLate { segment: written.segment.id.clone() });
@@ -253,18 +258,22 @@ async fn announce(app: &App, table: &TableId) -> Result<(), LandError> {
 
 /// Waits longer and longer between tries, and says when it is enough.
 struct Patience {
+    /// [`Clock::uptime`]
+    since: Duration,
+    /// In pauses.
     spent: Duration,
     next: Duration,
 }
 
 impl Patience {
-    fn new() -> Self {
-        Self { spent: Duration::ZERO, next: RETRY_FIRST }
+    fn new(clock: &dyn Clock) -> Self {
+        Self { since: clock.uptime(), spent: Duration::ZERO, next: RETRY_FIRST }
     }
 
     /// False: the time for trying again is used up.
     async fn wait(&mut self, clock: &dyn Clock) -> bool {
-        if self.spent >= RETRY_FOR {
+        // A call that took long has used it up as well.
+        if self.spent.max(clock.uptime().saturating_sub(self.since)) >= RETRY_FOR {
             return false;
         }
         clock.sleep(self.next).await;

@@ -30,7 +30,7 @@ mod router;
 
 pub use advice::SmallRequests;
 pub use app::{App, Doors, Settings};
-pub use land::{EncodeError, LandError, Prepared};
+pub use land::{EncodeError, LAND_WITHIN, LandError, Prepared};
 pub use meters::Meters;
 pub use refusal::Refusal;
 pub use router::router;

@@ -59,6 +59,9 @@ safeguards! {
     DuePutAfterLive = "due-put-after-live",
     /// `due` is put for a duplicate too. Without: the first try died between `live#` and `due`, C9 never swept.
     DuePutForDuplicates = "due-put-for-duplicates",
+    /// A landing that takes longer than some seconds is not acknowledged, but its retry. Without, together with
+    /// [`Self::DuePutAfterLive`]: `due` was settled while the landing was slow, C9 never swept.
+    AnsweredInTime = "answered-in-time",
     /// A process puts `due` again once it last did so a minute ago. Without, once in its life: C9 never swept.
     DuePutAgain = "due-put-again",
 
