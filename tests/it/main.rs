@@ -13,9 +13,11 @@ mod safeguards;
 // Doors: every implementation keeps the contract of its trait.
 mod contracts;
 
-// The metadata store and the objects in the cloud.
+// The metadata store and the objects in the cloud; whose they are, and what is said when they cannot be had.
 mod dynamodb;
+mod owner;
 mod s3;
+mod silent;
 
 // What the metadata store holds, and the API that manages it.
 mod api;

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use aws::{Cloud, S3BucketCheck, S3Root};
 use clock::{Clock, SystemClock};
+use futures::TryStreamExt;
 use local::serve::{Aws, Root, ServeConfig, Server};
 use meta::projects::Projects;
 use model::storage::{BucketName, BucketPrefix, Connected, ExternalId, Region, RoleArn};
-use model::{ProjectId, Signal};
+use model::{InstallationId, ProjectId, Signal};
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt};
-use objects::{CheckBucket, Entrance, Roots};
+use objects::{CheckBucket, Claim, Entrance, Roots};
 use prost::Message;
 use serde_json::json;
 use testkit::MemoryItems;
@@ -39,6 +40,15 @@ fn entrance(project: &str, bucket: &str, region: &str) -> Entrance {
             kms_key_arn: None,
             connected_at: 0,
         },
+    }
+}
+
+fn claim() -> Claim {
+    Claim {
+        installation: InstallationId::from_random(&[1; 32]),
+        ledger: "tests".to_owned(),
+        claimed_at: 0,
+        in_place_of: None,
     }
 }
 
@@ -113,20 +123,21 @@ async fn a_preflight_tells_a_good_bucket_from_one_that_is_not_there() {
     let (cloud, bucket) = (emulators.cloud(), emulators.bucket().await);
     let check = S3BucketCheck::new(&cloud);
     assert_eq!(check.account().await.expect("known").len(), 12);
-    let good = check.preflight(&entrance("acme", &bucket, REGION)).await;
+    let good = check.preflight(&entrance("acme", &bucket, REGION), &claim()).await;
     assert!(good.is_passed(), "{good:?}");
     let names: Vec<_> = good.checks.iter().map(|check| check.name).collect();
     assert_eq!(
         names,
-        ["role", "region", "encryption", "absent key", "put", "list", "get", "conditional put", "delete"]
+        ["role", "region", "encryption", "absent key", "put", "list", "get", "conditional put", "delete", "owner"]
     );
     let whole = cloud.root_store(&format!("s3://{bucket}").parse().expect("a root")).expect("a store");
-    assert!(
-        whole.list_with_delimiter(None).await.expect("listed").common_prefixes.is_empty(),
-        "nothing is left behind"
-    );
+    let left: Vec<_> = whole.list(None).try_collect().await.expect("listed");
+    let left: Vec<_> = left.iter().map(|meta| meta.location.as_ref()).collect();
+    assert_eq!(left, ["tele/metry/acme/_plimsoll/owner.json"], "nothing else is left behind");
+    let region = good.checks[1].found.as_ref().expect("a PUT was taken");
+    assert!(!region.contains("the bucket is in"), "no more than was seen: {region}");
 
-    let bad = check.preflight(&entrance("acme", "plimsoll-no-such-bucket", REGION)).await;
+    let bad = check.preflight(&entrance("acme", "plimsoll-no-such-bucket", REGION), &claim()).await;
     let trouble = bad.checks.last().expect("a check").found.as_ref().expect_err("no bucket");
     assert!(trouble.what.contains("NoSuchBucket"), "{trouble:?}");
 }
@@ -205,5 +216,8 @@ fn a_data_folder_keeps_the_root_it_was_first_served_with() {
     assert!(refused.contains("its own folder"), "{refused}");
     let nowhere = tempfile::tempdir().expect("a folder");
     let refused = start(nowhere.path(), s3("plimsoll-no-such-bucket")).expect_err("no bucket");
-    assert!(refused.contains("NoSuchBucket") && refused.contains("s3://plimsoll-no-such-bucket"), "{refused}");
+    assert!(
+        refused.contains("there is no such bucket") && refused.contains("s3://plimsoll-no-such-bucket"),
+        "{refused}"
+    );
 }

@@ -169,7 +169,7 @@ fn doctor_sends_a_record_and_reads_it_back() {
 #[test]
 fn doctor_finds_what_is_broken() {
     type Break = fn(&Site);
-    let cases: [(&str, Break, &str, &str, &str); 9] = [
+    let cases: [(&str, Break, &str, &str, &str); 11] = [
         (
             "no expiry",
             |site| site.block_on(set_expiry(&site.dynamodb(), &site.table, false)),
@@ -187,6 +187,8 @@ fn doctor_finds_what_is_broken() {
         ("an unprotected table", unprotect, "table deletion", "warn", "nothing bars it"),
         ("a bucket that may be made public", open_bucket, "bucket", "fail", "not blocked"),
         ("a life-cycle rule that deletes", delete_by_age, "bucket life cycle", "fail", "thirty-days"),
+        ("a bucket that says nothing of its owner", |site| mark(site, None), "bucket owner", "warn", "whose it is"),
+        ("another's bucket", |site| mark(site, Some(ANOTHERS)), "bucket owner", "fail", "another Plimsoll"),
         ("a queue without a way to the dead letters", cut_off, "triggers", "warn", "not put aside"),
         ("dead letters", |site| put_aside(site, 3), "dead letters", "warn", "3 triggers"),
         ("a key that was revoked", revoke_ingest, "ingest", "fail", "unknown or was revoked"),
@@ -202,6 +204,18 @@ fn doctor_finds_what_is_broken() {
         assert!(hit.2.contains(found), "{what}: {bad:?}");
         assert_eq!(code, i32::from(bad.iter().any(|(_, verdict, _)| verdict == "fail")), "{what}: {bad:?}");
     }
+}
+
+/// A new table on the bucket of an old one.
+#[test]
+fn a_first_run_takes_over_the_bucket_of_a_lost_table_only_when_it_is_named() {
+    let site = Site::deploy();
+    site.done(&["stack", "init"]);
+    mark(&site, Some(ANOTHERS));
+    let (code, _, err) = site.run(&["stack", "init"]);
+    assert!(code == 1 && err.contains("a table that is gone") && err.contains("--take-over 0123"), "{err}");
+    site.done(&["stack", "init", "--take-over", ANOTHER]);
+    assert_eq!(trouble(&site), (0, Vec::new()));
 }
 
 #[test]
@@ -264,6 +278,27 @@ fn delete_by_age(site: &Site) {
     let client = site.s3();
     let put = client.put_bucket_lifecycle_configuration().bucket(&site.bucket).lifecycle_configuration(rules);
     site.block_on(put.send()).expect("put");
+}
+
+const ANOTHER: &str = "0123456789abcdef0123456789abcdef";
+const ANOTHERS: &str = r#"{"v":1,"installation":"0123456789abcdef0123456789abcdef","ledger":"a table that is gone","since":"2026-11-20T18:00:00Z"}"#;
+
+/// Puts another mark in the place of the bucket's; none: takes it away.
+fn mark(site: &Site, mark: Option<&'static str>) {
+    let client = site.s3();
+    let listed = site.block_on(client.list_objects_v2().bucket(&site.bucket).send()).expect("listed");
+    let keys = listed.contents().iter().filter_map(|object| object.key());
+    let key = keys.filter(|key| key.ends_with("/_plimsoll/owner.json")).next().expect("stack init has made it");
+    match mark {
+        Some(mark) => {
+            let put = client.put_object().bucket(&site.bucket).key(key).body(mark.as_bytes().to_vec().into());
+            site.block_on(put.send()).map(drop).expect("put");
+        }
+        None => {
+            let delete = client.delete_object().bucket(&site.bucket).key(key);
+            site.block_on(delete.send()).map(drop).expect("deleted");
+        }
+    }
 }
 
 fn cut_off(site: &Site) {

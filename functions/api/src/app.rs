@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use clock::{Clock, Ids, RandomIds, SystemClock};
 use edge::{ApiError, ErrorCode};
+use meta::Installation;
 use meta::keys::Keys;
 use meta::projects::Projects;
 use objects::CheckBucket;
@@ -18,7 +19,19 @@ pub struct App {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) document: Arc<OpenApi>,
-    buckets: Option<Arc<dyn CheckBucket>>,
+    buckets: Option<OwnersBuckets>,
+}
+
+/// What it takes to let in a bucket that a project's owner brings.
+#[derive(Clone)]
+pub struct OwnersBuckets {
+    pub door: Arc<dyn CheckBucket>,
+    /// Whose the folders in them become.
+    pub installation: Arc<Installation>,
+    /// Where its ledger is, for people who find its mark in their bucket.
+    pub ledger: String,
+    /// The bucket of the installation's own root, which is nobody's to bring; none: it lies on a disk.
+    pub own_bucket: Option<String>,
 }
 
 impl App {
@@ -28,16 +41,16 @@ impl App {
         Self { projects, keys, clock: Arc::new(SystemClock), ids: Arc::new(RandomIds), document, buckets: None }
     }
 
-    /// Projects may have buckets that their owners bring; `door` looks into them.
+    /// Projects may have buckets that their owners bring.
     #[must_use]
-    pub fn with_buckets(self, door: Arc<dyn CheckBucket>) -> Self {
-        Self { buckets: Some(door), ..self }
+    pub fn with_buckets(self, buckets: OwnersBuckets) -> Self {
+        Self { buckets: Some(buckets), ..self }
     }
 
-    /// The door to owners' buckets, if this installation has one.
-    pub(crate) fn buckets(&self) -> Result<&dyn CheckBucket, ApiError> {
+    /// The way to owners' buckets, if this installation has one.
+    pub(crate) fn buckets(&self) -> Result<&OwnersBuckets, ApiError> {
         let no = || ApiError::new(ErrorCode::Conflict, "this installation keeps all data in its own storage");
-        self.buckets.as_deref().ok_or_else(no)
+        self.buckets.as_ref().ok_or_else(no)
     }
 }
 

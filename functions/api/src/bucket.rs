@@ -7,14 +7,14 @@ use meta::projects::{Project, ProjectError};
 use model::storage::{
     BucketName, BucketPrefix, Connected, KmsKeyArn, OwnersBucket, Region, RoleArn, Storage, suggested_role_name,
 };
-use model::{ProjectId, rfc3339};
-use objects::{Entrance, Preflight, PreflightCheck, RootError};
+use model::{InstallationId, ProjectId, rfc3339};
+use objects::{Claim, Entrance, Preflight, PreflightCheck, RootError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::App;
 use crate::access::require_project;
 use crate::projects::{parse_id, refused};
+use crate::{App, OwnersBuckets};
 
 /// The template that makes bucket and role in the owner's account.
 const TEMPLATE: &str = "infra/byo-bucket.yaml";
@@ -87,6 +87,9 @@ pub(crate) struct NewBucket {
     role_arn: String,
     /// If the bucket encrypts with a KMS key of its owner's.
     kms_key_arn: Option<String>,
+    /// The installation that the folder in it belongs to, if its ledger is lost for good and this one goes on with its data.
+    #[schema(example = "0123456789abcdef0123456789abcdef")]
+    take_over: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -114,7 +117,8 @@ pub(crate) struct CheckAnswer {
 /// Connect a project's bucket
 ///
 /// Of a project that was created with `storage: bucket`. The bucket is entered by the role and tried first: put, list, a
-/// conditional put that must lose, get, delete, an absent key, region, encryption. Bucket and prefix stay for good; the same
+/// conditional put that must lose, get, delete, an absent key, region, encryption; then the project's folder in it is marked as
+/// this installation's, unless it is another's. Bucket and prefix stay for good; the same
 /// request with another role or region changes those. Every process follows within 20 s.
 #[utoipa::path(put, path = "/api/v1/projects/{project_id}/bucket", operation_id = "connect_bucket", tag = "projects",
     request_body = NewBucket,
@@ -134,8 +138,10 @@ pub(crate) async fn connect(
 ) -> Result<Json<BucketAnswer>, ApiError> {
     let id = parse_id(&id)?;
     require_project(&caller, &id)?;
+    let take_over = new.previous_owner()?;
     let at = new.checked(&app)?;
     let bucket = bucket_of(&app, &id).await?;
+    not_our_own(app.buckets()?, &at)?;
     // Before anything is written into a bucket that cannot become this project's.
     if let Some(stands) = &bucket.connected
         && !stands.is_same_place(&at)
@@ -144,7 +150,7 @@ pub(crate) async fn connect(
         return Err(refused(ProjectError::OtherBucket { project: id, bucket, prefix }));
     }
     let entrance = Entrance { project: id.clone(), external_id: bucket.external_id, at };
-    let preflight = app.buckets()?.preflight(&entrance).await;
+    let preflight = preflight(&app, &entrance, take_over).await?;
     if !preflight.is_passed() {
         return Err(not_passed(&preflight));
     }
@@ -155,7 +161,7 @@ pub(crate) async fn connect(
 
 /// Look into a project's bucket
 ///
-/// The same as when it was connected; nothing is changed.
+/// The same as when it was connected; nothing is changed, but that a folder without a mark of its owner gets one.
 #[utoipa::path(post, path = "/api/v1/projects/{project_id}/bucket/check", operation_id = "check_bucket", tag = "projects",
     params(("project_id" = String, Path, description = "Id of the project")),
     responses(
@@ -178,7 +184,7 @@ pub(crate) async fn check(
         return Err(ApiError::new(ErrorCode::Conflict, error.to_string()));
     };
     let entrance = Entrance { project: id, external_id: bucket.external_id.clone(), at };
-    let preflight = app.buckets()?.preflight(&entrance).await;
+    let preflight = preflight(&app, &entrance, None).await?;
     Ok(Json(answer(project, preflight)))
 }
 
@@ -196,11 +202,28 @@ pub(crate) async fn stack(app: &App, project: &Project) -> Option<StackAnswer> {
 
 /// The account whose roles enter buckets.
 pub(crate) async fn account(app: &App) -> Result<String, ApiError> {
-    let account = app.buckets()?.account().await;
+    let account = app.buckets()?.door.account().await;
     account.map_err(|error| {
         ApiError::new(ErrorCode::Unavailable, error.to_string())
             .hint("a project with a bucket of its owner's needs a Plimsoll that has AWS credentials and a region")
     })
+}
+
+async fn preflight(app: &App, entrance: &Entrance, in_place_of: Option<InstallationId>) -> Result<Preflight, ApiError> {
+    let OwnersBuckets { door, installation, ledger, .. } = app.buckets()?;
+    let installation = installation.id().await?;
+    let claim = Claim { installation, ledger: ledger.clone(), claimed_at: app.clock.now(), in_place_of };
+    Ok(door.preflight(entrance, &claim).await)
+}
+
+/// There the project would lie among those that have no bucket of their own, and its role would reach them.
+fn not_our_own(buckets: &OwnersBuckets, at: &Connected) -> Result<(), ApiError> {
+    if buckets.own_bucket.as_deref() != Some(at.bucket.as_str()) {
+        return Ok(());
+    }
+    let what = format!("bucket `{}` is this installation's own, and no project's to bring", at.bucket);
+    Err(ApiError::bad_request(what)
+        .hint("name a bucket of the project's owner; a project made without a bucket has its data in this one"))
 }
 
 async fn bucket_of(app: &App, id: &ProjectId) -> Result<OwnersBucket, ApiError> {
@@ -213,6 +236,11 @@ fn bucket_in(project: &Project) -> Result<&OwnersBucket, ApiError> {
 }
 
 impl NewBucket {
+    fn previous_owner(&self) -> Result<Option<InstallationId>, ApiError> {
+        let parsed = self.take_over.as_deref().map(InstallationId::parse).transpose();
+        parsed.map_err(|error| ApiError::bad_request(error.to_string()))
+    }
+
     fn checked(self, app: &App) -> Result<Connected, ApiError> {
         let bad = |error: &dyn std::error::Error| ApiError::bad_request(error.to_string());
         Ok(Connected {

@@ -13,7 +13,7 @@ mod keys;
 mod page;
 mod projects;
 
-pub use app::App;
+pub use app::{App, OwnersBuckets};
 pub use document::openapi;
 
 use axum::Router;

@@ -13,6 +13,7 @@ use clap::Args;
 use clock::{Clock, Ids, RandomIds, SystemClock};
 use embedded::DurableDisk;
 use object_store::ObjectStore;
+use objects::Trouble;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
 
@@ -37,12 +38,6 @@ pub(crate) struct DoctorArgs {
 struct Check {
     name: &'static str,
     found: Result<String, Trouble>,
-}
-
-/// What is wrong, and what to do about it.
-struct Trouble {
-    what: String,
-    advice: &'static str,
 }
 
 /// Less than this and ingest may soon be refused.
@@ -182,8 +177,7 @@ fn bucket_root(metadata: &Path) -> Result<Option<StoredRoot>, Trouble> {
 
 /// The same as of a disk, with AWS as the environment has it.
 fn bucket(stored: &StoredRoot) -> Result<String, Trouble> {
-    let advice = "give this command the AWS credentials, region and endpoint that `serve` has, and see that they may read, list, \
-                  write and delete below that prefix";
+    let advice = "give this command the AWS credentials, region and endpoint that `serve` has";
     let failed = |error: &dyn std::error::Error| trouble(format!("{}: {}", stored.root, chain(error)), advice);
     let root: S3Root = stored.root.parse().map_err(|error: InvalidS3Root| failed(&error))?;
     let clock = SystemClock;
@@ -192,7 +186,11 @@ fn bucket(stored: &StoredRoot) -> Result<String, Trouble> {
     runtime.block_on(async {
         let cloud = Cloud::load().await.map_err(|error| failed(&error))?;
         let store = cloud.root_store(&root).map_err(|error| failed(&error))?;
-        objects::probe_create_only(&store, &RandomIds).await.map_err(|error| failed(&error))
+        let probed = objects::probe_create_only(&store, &RandomIds).await;
+        probed.map_err(|error| {
+            let Trouble { what, advice } = error.trouble();
+            Trouble::new(format!("{}: {what}", stored.root), advice)
+        })
     })?;
     let took = clock.uptime().saturating_sub(started).as_millis();
     Ok(format!("{root}: create, read, refuse to overwrite, delete: {took} ms"))
@@ -257,7 +255,7 @@ impl Check {
     fn cells(&self) -> [String; 4] {
         let (result, found, advice) = match &self.found {
             Ok(found) => ("ok", found.as_str(), ""),
-            Err(Trouble { what, advice }) => ("failed", what.as_str(), *advice),
+            Err(Trouble { what, advice }) => ("failed", what.as_str(), advice.as_str()),
         };
         [self.name, result, found, advice].map(str::to_owned)
     }
@@ -276,8 +274,8 @@ fn check(name: &'static str, found: Result<String, Trouble>) -> Check {
     Check { name, found }
 }
 
-fn trouble(what: String, advice: &'static str) -> Trouble {
-    Trouble { what, advice }
+fn trouble(what: String, advice: &str) -> Trouble {
+    Trouble::new(what, advice)
 }
 
 /// A file or folder of our own, gone when dropped.

@@ -11,7 +11,9 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 use crate::https::https_client;
-use crate::{Endpoints, Service};
+#[cfg(feature = "objects")]
+use crate::objects::OnePool;
+use crate::{Endpoints, InvalidEndpoint, Service};
 
 /// Time from a request to the first byte of its answer.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
@@ -22,13 +24,20 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 const ATTEMPTS_MAX: u32 = 3;
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
 
+/// Of a region that is none.
+const REGION_CHARS_SHOWN: usize = 100;
+
 /// Why AWS cannot be reached at all.
 #[derive(Debug, thiserror::Error)]
 pub enum CloudError {
     #[error("no AWS region is set: set AWS_REGION, or `region` in the AWS profile")]
     NoRegion,
+    #[error("AWS_REGION, or `region` in the AWS profile, is `{0}`, which is no region: one looks like `eu-central-1`")]
+    Region(String),
     #[error("no AWS credentials are set")]
     NoCredentials,
+    #[error(transparent)]
+    Endpoint(#[from] InvalidEndpoint),
 }
 
 /// The way to AWS. Cheap to clone; all clones share connections and credentials.
@@ -38,6 +47,9 @@ pub struct Cloud {
     endpoints: Endpoints,
     region: Region,
     credentials: SharedCredentialsProvider,
+    /// Of all stores on S3: one set of certificates to load.
+    #[cfg(feature = "objects")]
+    pool: OnePool,
 }
 
 impl Cloud {
@@ -46,19 +58,20 @@ impl Cloud {
         let region =
             std::env::var("AWS_REGION").ok().filter(|region| !region.is_empty()).ok_or(CloudError::NoRegion)?;
         let role = SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new());
-        Ok(Self::with_credentials(region, role, Endpoints::of_process()))
+        Ok(Self::with_credentials(region, role, Endpoints::of_process()?))
     }
 
     /// On a person's machine: as the environment and the AWS profile say. Credentials are fetched at the first call, so
     /// missing ones are told by that.
     pub async fn load() -> Result<Self, CloudError> {
+        let endpoints = Endpoints::of_process()?;
         let config = aws_config::from_env()
             .http_client(https_client())
             .timeout_config(timeouts())
             .retry_config(retries())
             .load()
             .await;
-        Self::of(config, Endpoints::of_process())
+        Self::of(config, endpoints)
     }
 
     /// With keys of one's own: emulators, and stores that only speak S3.
@@ -77,7 +90,7 @@ impl Cloud {
             .timeout_config(timeouts())
             .retry_config(retries())
             .build();
-        Self { config, endpoints, region, credentials }
+        Self::with(config, endpoints, region, credentials)
     }
 
     /// What the client of a service is made of: `Client::new(&cloud.config(Service::S3))`.
@@ -104,8 +117,28 @@ impl Cloud {
 
     fn of(config: SdkConfig, endpoints: Endpoints) -> Result<Self, CloudError> {
         let region = config.region().ok_or(CloudError::NoRegion)?.clone();
+        // It becomes a part of host names.
+        if model::storage::Region::parse(region.as_ref()).is_err() {
+            return Err(CloudError::Region(region.as_ref().chars().take(REGION_CHARS_SHOWN).collect()));
+        }
         let credentials = config.credentials_provider().ok_or(CloudError::NoCredentials)?;
-        Ok(Self { config, endpoints, region, credentials })
+        Ok(Self::with(config, endpoints, region, credentials))
+    }
+
+    fn with(config: SdkConfig, endpoints: Endpoints, region: Region, credentials: SharedCredentialsProvider) -> Self {
+        Self {
+            config,
+            endpoints,
+            region,
+            credentials,
+            #[cfg(feature = "objects")]
+            pool: OnePool::default(),
+        }
+    }
+
+    #[cfg(feature = "objects")]
+    pub(crate) fn pool(&self) -> OnePool {
+        self.pool.clone()
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use url::Url;
+
 /// The services that a door of ours calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Service {
@@ -45,8 +47,21 @@ impl Service {
     }
 }
 
+/// Of a value that an error repeats.
+const VALUE_CHARS_MAX: usize = 100;
 /// The variable for every service that has none of its own.
 const VARIABLE: &str = "AWS_ENDPOINT_URL";
+
+/// A variable that names no place that could be called.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{variable} is `{value}`, {why}: it looks like `https://s3.example.com` or `http://127.0.0.1:9000`; unset, AWS's own is used"
+)]
+pub struct InvalidEndpoint {
+    pub variable: &'static str,
+    value: String,
+    why: &'static str,
+}
 
 /// Endpoints that are not AWS's own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,7 +73,7 @@ pub struct Endpoints {
 
 impl Endpoints {
     /// As `AWS_ENDPOINT_URL` and `AWS_ENDPOINT_URL_<SERVICE>` say; empty counts as unset.
-    pub fn of_process() -> Self {
+    pub fn of_process() -> Result<Self, InvalidEndpoint> {
         Self::read(|name| std::env::var(name).ok())
     }
 
@@ -85,11 +100,31 @@ impl Endpoints {
         everywhere.chain(self.by_service.iter().map(|(service, url)| (service.variable(), url.clone()))).collect()
     }
 
-    fn read(lookup: impl Fn(&str) -> Option<String>) -> Self {
-        let set = |name: &str| lookup(name).filter(|url| !url.is_empty());
-        let by_service = Service::ALL.into_iter().filter_map(|service| Some((service, set(service.variable())?)));
-        Self { everywhere: set(VARIABLE), by_service: by_service.collect() }
+    fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidEndpoint> {
+        let set =
+            |variable| lookup(variable).filter(|url| !url.is_empty()).map(|url| checked(variable, url)).transpose();
+        let mut by_service = BTreeMap::new();
+        for service in Service::ALL {
+            if let Some(url) = set(service.variable())? {
+                by_service.insert(service, url);
+            }
+        }
+        Ok(Self { everywhere: set(VARIABLE)?, by_service })
     }
+}
+
+/// A URL of a host. Below this nobody expects anything else: `object_store` panics on what is none.
+fn checked(variable: &'static str, value: String) -> Result<String, InvalidEndpoint> {
+    let why = match Url::parse(&value) {
+        Err(_) => "which is no URL",
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => "which is neither http:// nor https://",
+        Ok(url) if url.host_str().is_none_or(str::is_empty) => "which names no host",
+        Ok(url) if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() => {
+            "which is more than a host, a port and a path"
+        }
+        Ok(_) => return Ok(value),
+    };
+    Err(InvalidEndpoint { variable, value: value.chars().take(VALUE_CHARS_MAX).collect(), why })
 }
 
 #[cfg(test)]
@@ -103,12 +138,35 @@ mod tests {
             "AWS_ENDPOINT_URL_DYNAMODB" => Some("http://dynamo".to_owned()),
             "AWS_ENDPOINT_URL_S3" => Some(String::new()),
             _ => None,
-        });
+        })
+        .expect("both are URLs");
         assert_eq!(endpoints.of(Service::DynamoDb), Some("http://dynamo"));
         assert_eq!(endpoints.of(Service::S3), Some("http://all"), "an empty variable is how templates leave one out");
-        assert_eq!(Endpoints::read(|_| None).of(Service::S3), None);
+        assert_eq!(Endpoints::read(|_| None).expect("none is set").of(Service::S3), None);
         let told = endpoints.variables();
         let again = Endpoints::read(|name| told.iter().find(|(known, _)| *known == name).map(|(_, url)| url.clone()));
-        assert_eq!(again, endpoints, "another process that is told the variables goes to the same places");
+        assert_eq!(again, Ok(endpoints), "another process that is told the variables goes to the same places");
+    }
+    #[test]
+    fn what_is_no_endpoint_is_said_with_its_variable() {
+        for (value, why) in [
+            ("nonsense", "no URL"),
+            ("127.0.0.1:9000", "no URL"),
+            ("localhost:9000", "neither http://"),
+            ("s3://bucket", "neither http://"),
+            ("http://", "no URL"),
+            ("http://user@host", "more than a host"),
+            ("http://host?x=1", "more than a host"),
+        ] {
+            for variable in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"] {
+                let said = Endpoints::read(|name| (name == variable).then(|| value.to_owned())).expect_err(value);
+                let said = said.to_string();
+                assert!(said.contains(&format!("{variable} is `{value}`")) && said.contains(why), "{said}");
+                assert!(said.contains("http://127.0.0.1:9000"), "{said}");
+            }
+        }
+        for good in ["http://127.0.0.1:9000", "https://s3.example.com/", "http://[::1]:9000/base"] {
+            assert!(Endpoints::read(|_| Some(good.to_owned())).is_ok(), "{good}");
+        }
     }
 }

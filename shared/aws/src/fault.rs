@@ -1,5 +1,18 @@
 //! What a failed SDK call came to, in words and without the SDK's types.
 
+#![cfg_attr(
+    not(any(
+        feature = "objects",
+        feature = "invoke",
+        feature = "mail",
+        feature = "seal",
+        feature = "secrets",
+        feature = "stack"
+    )),
+    allow(dead_code, reason = "no door that is opened here needs it")
+)]
+
+use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -22,6 +35,8 @@ pub enum FaultKind {
     Unavailable,
     /// No answer in time; it may have taken effect.
     TimedOut,
+    /// There is nothing to sign the call with.
+    NoKeys,
     /// Who calls may not, or is not known.
     Denied,
     /// What is asked for cannot be; nothing was changed.
@@ -73,29 +88,50 @@ impl std::fmt::Display for Fault {
 impl std::error::Error for Fault {}
 
 /// Any operation's error.
-#[cfg_attr(
-    not(any(feature = "invoke", feature = "mail", feature = "seal", feature = "secrets", feature = "stack")),
-    allow(dead_code, reason = "no door that is opened here needs it")
-)]
 pub(crate) fn fault<E>(error: SdkError<E, HttpResponse>) -> Fault
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let SdkError::ServiceError(answered) = &error else {
-        let kind = match &error {
-            SdkError::TimeoutError(_) => FaultKind::TimedOut,
-            SdkError::ConstructionFailure(_) => FaultKind::Refused,
-            _ => FaultKind::Unavailable,
-        };
-        return Fault { kind, status: None, code: None, words: causes(&error) };
+        let (kind, words) = unanswered(&error);
+        return Fault { kind, status: None, code: None, words };
     };
     let (code, status) = (answered.err().code().map(str::to_owned), answered.raw().status().as_u16());
     let words = answered.err().message().map_or_else(|| format!("status {status} without words"), str::to_owned);
     Fault { kind: kind_of(code.as_deref().unwrap_or_default(), status), status: Some(status), code, words }
 }
 
+/// No answer of the service came: in plain words why not.
+fn unanswered<E: std::error::Error + 'static>(error: &SdkError<E, HttpResponse>) -> (FaultKind, String) {
+    let sources =
+        || std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| (*error).source());
+    if let Some(keys) = sources().find_map(|source| source.downcast_ref::<CredentialsError>()) {
+        return (FaultKind::NoKeys, no_keys(keys));
+    }
+    match error {
+        SdkError::TimeoutError(_) => (FaultKind::TimedOut, "it did not answer in time".to_owned()),
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => {
+            (FaultKind::TimedOut, "it did not answer in time".to_owned())
+        }
+        SdkError::DispatchFailure(failure) if failure.is_io() => {
+            let last = sources().last().map(|last| last.to_string().replace('\n', ";")).unwrap_or_default();
+            (FaultKind::Unavailable, format!("it cannot be reached: {last}"))
+        }
+        SdkError::ConstructionFailure(_) => (FaultKind::Refused, causes(error)),
+        _ => (FaultKind::Unavailable, causes(error)),
+    }
+}
+
+/// The SDK's own providers say that they are many and that none had any.
+pub(crate) fn no_keys(error: &CredentialsError) -> String {
+    match error {
+        CredentialsError::CredentialsNotLoaded(_) => "no AWS credentials were found".to_owned(),
+        other => format!("the AWS credentials could not be had: {}", causes(other)),
+    }
+}
+
 /// The SDK's own kinds say little; their sources say which host, and why not.
-fn causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let sources = std::iter::successors(error.source(), |error| error.source());
     let mut words: Vec<String> = sources.map(|source| source.to_string().replace('\n', ";")).collect();
     words.dedup();

@@ -80,7 +80,7 @@ impl LambdaQueries {
         let passing = fault.code.as_deref().is_some_and(|code| PASSING.contains(&code));
         match fault.kind {
             FaultKind::TimedOut => QueryRunError::TimedOut { waited_ms: millis(wait) },
-            FaultKind::Unavailable => self.unavailable(fault),
+            FaultKind::Unavailable | FaultKind::NoKeys => self.unavailable(fault),
             _ if passing => self.unavailable(fault),
             FaultKind::Denied | FaultKind::Refused => self.broken(fault.to_string()),
         }

@@ -37,7 +37,7 @@ pub use self::objects::{InvalidS3Root, S3Buckets, S3Root, S3StoreError, SESSION_
 #[cfg(feature = "bucket")]
 pub use bucket::S3BucketCheck;
 pub use cloud::{Cloud, CloudError};
-pub use endpoints::{Endpoints, Service};
+pub use endpoints::{Endpoints, InvalidEndpoint, Service};
 pub use fault::{Fault, FaultKind};
 #[cfg(feature = "invoke")]
 pub use invoke::LambdaQueries;

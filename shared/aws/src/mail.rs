@@ -50,7 +50,7 @@ impl Mailer for SesMailer {
 
 fn not_taken(fault: crate::Fault) -> MailError {
     match fault.kind {
-        FaultKind::Unavailable | FaultKind::TimedOut => {
+        FaultKind::Unavailable | FaultKind::TimedOut | FaultKind::NoKeys => {
             MailError::Unavailable { carrier: "SES", source: Box::new(fault) }
         }
         FaultKind::Denied | FaultKind::Refused => MailError::Refused(fault.to_string()),

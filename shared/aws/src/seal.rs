@@ -57,7 +57,9 @@ fn not_done(fault: crate::Fault) -> SealError {
         return SealError::DoesNotOpen;
     }
     match fault.kind {
-        FaultKind::Unavailable | FaultKind::TimedOut => SealError::Unavailable { what: "KMS", source: Box::new(fault) },
+        FaultKind::Unavailable | FaultKind::TimedOut | FaultKind::NoKeys => {
+            SealError::Unavailable { what: "KMS", source: Box::new(fault) }
+        }
         FaultKind::Denied | FaultKind::Refused => SealError::Key(fault.to_string()),
     }
 }

@@ -5,10 +5,12 @@
 //! - [`queue`]: triggers for compaction.
 //! - [`projects`], [`keys`]: who may do what, where.
 //! - [`quota`]: how much of it.
+//! - [`installation`]: who all of this is, for roots that others can reach, too.
 //! - [`ledger`]: which segments are live, which batch is open, who holds the lease: the truth of the write path.
 
 mod cache;
 pub mod check;
+pub mod installation;
 mod items;
 pub mod keys;
 pub mod ledger;
@@ -17,6 +19,7 @@ pub mod queue;
 pub mod quota;
 pub mod store;
 
+pub use installation::Installation;
 pub use ledger::Ledger;
 pub use queue::{Message, Queue, QueueError, Trigger};
 pub use store::{

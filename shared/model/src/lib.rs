@@ -5,6 +5,7 @@
 
 mod choice;
 mod hash;
+mod installation;
 mod panic;
 mod project;
 pub mod safeguard;
@@ -18,6 +19,7 @@ mod time;
 
 pub use choice::{DueRule, choose_within};
 pub use hash::{BodyHash, InvalidHash};
+pub use installation::{InstallationId, InvalidInstallationId};
 pub use panic::panic_words;
 pub use project::{InvalidProjectId, ProjectId};
 pub use safeguard::Safeguard;

@@ -10,7 +10,7 @@ use model::storage::{Connected, ExternalId};
 use object_store::ObjectStore;
 use object_store::signer::Signer;
 
-use crate::Preflight;
+use crate::{Claim, Preflight};
 
 /// What it takes to enter the bucket of one project.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,8 +43,9 @@ pub trait CheckBucket: Send + Sync + 'static {
     /// The account whose roles enter buckets: an owner's role trusts it.
     async fn account(&self) -> Result<String, RootError>;
 
-    /// Tries everything that Plimsoll needs of the bucket, and leaves nothing behind.
-    async fn preflight(&self, entrance: &Entrance) -> Preflight;
+    /// Tries everything that Plimsoll needs of the bucket, then claims the project's folder in it if all of it passed; leaves
+    /// nothing behind but the mark of that claim.
+    async fn preflight(&self, entrance: &Entrance, claim: &Claim) -> Preflight;
 }
 
 /// Why a project's objects cannot be reached now. Says nothing about any object, and nothing is lost by it.
@@ -67,6 +68,8 @@ pub enum RootError {
     Refused { project: ProjectId, bucket: String, role_arn: String, why: String },
     #[error("AWS cannot be used by this process: {why}")]
     NoAws { why: String },
+    #[error("calls cannot be signed: {why}")]
+    NoKeys { why: String },
     #[error("the metadata store did not say where the data of project `{project}` lies")]
     Unknown {
         project: ProjectId,
@@ -101,7 +104,7 @@ impl From<RootError> for object_store::Error {
             RootError::NotConnected { .. } | RootError::Role { .. } | RootError::Refused { .. } => {
                 Self::PermissionDenied { path: String::new(), source: Box::new(error) }
             }
-            RootError::NoAws { .. } | RootError::Unknown { .. } => {
+            RootError::NoAws { .. } | RootError::NoKeys { .. } | RootError::Unknown { .. } => {
                 Self::Generic { store: "project's root", source: Box::new(error) }
             }
         }

@@ -3,6 +3,7 @@
 //! - `landing/<table>/<hour of arrival>/<segment id>.arrow`: a segment
 //! - `<table>/`: the Delta table, `_delta_log` and all
 //! - `results/<day>/<id>.<ending>`: an answer that was too large to be sent; it goes after a day
+//! - `_plimsoll/owner.json`: whose it is, in a bucket of its owner's; see `owner`
 
 use model::{Micros, SegmentId, TableName, hour_path};
 use object_store::path::Path;

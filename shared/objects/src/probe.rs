@@ -6,6 +6,14 @@ use clock::Ids;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
+use crate::Trouble;
+
+const PERMISSIONS: &str =
+    "s3:GetObject, s3:PutObject and s3:DeleteObject below the prefix, and s3:ListBucket on the bucket for it";
+/// What to do about a store that does.
+pub(crate) const OVERWRITES: &str =
+    "this store ignores `If-None-Match: *` and would lose commits: use Amazon S3, or a store that honours it";
+
 /// Why a root is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
@@ -24,6 +32,21 @@ pub enum ProbeError {
         #[source]
         source: object_store::Error,
     },
+}
+
+impl ProbeError {
+    /// What is wrong, and what to do about it, of a root in a bucket.
+    pub fn trouble(&self) -> Trouble {
+        match self {
+            Self::Refused { act, source } => Trouble::of(source, &format!("{act} an object"), PERMISSIONS),
+            Self::Overwrites => Trouble::new(self.to_string(), OVERWRITES),
+            Self::AbsentIsNoAnswer { source } => Trouble::of(
+                source,
+                "ask for an object that is absent",
+                "s3:ListBucket on the bucket for the prefix (without it S3 answers 403 instead of 404), and s3:GetObject below it",
+            ),
+        }
+    }
 }
 
 /// Puts, reads, fails to put again, and deletes an object under `probe/`; asks for one that is absent.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use clock::RandomIds;
+use clock::{RandomIds, SystemClock};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use model::storage::RoleArn;
@@ -19,7 +19,7 @@ use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
 };
-use objects::{CheckBucket, Entrance, OpenBucket, OpenedBucket, Preflight, RootError, try_root};
+use objects::{CheckBucket, Claim, Entrance, OpenBucket, OpenedBucket, Preflight, RootError, Trouble, try_root};
 
 /// All buckets of all owners. Clones share them.
 #[derive(Clone, Default)]
@@ -96,14 +96,14 @@ impl CheckBucket for MemoryBuckets {
         Ok(Self::ACCOUNT.to_owned())
     }
 
-    async fn preflight(&self, entrance: &Entrance) -> Preflight {
+    async fn preflight(&self, entrance: &Entrance, claim: &Claim) -> Preflight {
         let mut preflight = Preflight::default();
         match self.gated(entrance) {
             Ok(bucket) => {
                 let root = PrefixStore::new(bucket, Path::from(entrance.at.folder(&entrance.project)));
-                try_root(&root, &RandomIds, &mut preflight).await;
+                try_root(&root, claim, &SystemClock, &RandomIds, &mut preflight).await;
             }
-            Err(error) => preflight.bad("put", error.to_string(), "see that the bucket is there"),
+            Err(error) => preflight.bad("put", Trouble::new(error.to_string(), "see that the bucket is there")),
         }
         preflight
     }

@@ -8,9 +8,10 @@ use axum::Router;
 use clock::{Clock, SystemClock};
 use compact::{DaysAtOnce, Pace};
 use http::StatusCode;
+use model::InstallationId;
 use model::storage::{BucketName, BucketPrefix, Connected, ExternalId, Region, RoleArn};
 use object_store::ObjectStoreExt;
-use objects::{CheckBucket, Entrance};
+use objects::{CheckBucket, Claim, Entrance};
 use tests::cloud::REGION;
 use tests::cloud::isolation::{ByoStore, breaches, n_calls_on};
 use tests::cloud::policy::{Names, Statement};
@@ -60,7 +61,13 @@ async fn byo(world: &World, id: &'static str, random: u8) -> Tenant {
         connected_at: SystemClock.now(),
     };
     let entrance = Entrance { project: project(id), external_id: external_id.clone(), at: at.clone() };
-    let preflight = S3BucketCheck::new(&api.cloud).preflight(&entrance).await;
+    let claim = Claim {
+        installation: InstallationId::from_random(&[1; 32]),
+        ledger: "tests".to_owned(),
+        claimed_at: SystemClock.now(),
+        in_place_of: None,
+    };
+    let preflight = S3BucketCheck::new(&api.cloud).preflight(&entrance, &claim).await;
     assert!(preflight.is_passed(), "{preflight:?}");
     api.projects.connect(&project(id), &external_id, &at).await.unwrap();
     let external_id = external_id.as_str().to_owned();

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use aws::{Cloud, CloudError, S3BucketCheck};
 use clock::{Clock, Ids, PausedClock, RandomIds};
 use lambda::{Http, Sending, api_refusal};
+use meta::Installation;
 use meta::keys::Keys;
 use meta::projects::Projects;
 use utoipa::OpenApi;
 
 use super::Config;
-use crate::{App, router};
+use crate::{App, OwnersBuckets, router};
 
 /// Why the function cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -31,8 +32,14 @@ pub fn start(config: Config) -> Result<Http, StartError> {
     let items = cloud.items(&config.table, Arc::clone(&clock));
     let projects =
         Arc::new(Projects::new(Arc::clone(&items), Arc::clone(&clock)).with_defaults(config.settings.clone()));
-    let keys = Arc::new(Keys::new(items, Arc::clone(&clock), Arc::clone(&ids)));
-    let app = App::new(projects, keys, Others::openapi()).with_buckets(Arc::new(S3BucketCheck::new(&cloud)));
+    let keys = Arc::new(Keys::new(Arc::clone(&items), Arc::clone(&clock), Arc::clone(&ids)));
+    let buckets = OwnersBuckets {
+        door: Arc::new(S3BucketCheck::new(&cloud)),
+        installation: Arc::new(Installation::new(items, Arc::clone(&clock), Arc::clone(&ids))),
+        ledger: cloud.ledger_name(&config.table),
+        own_bucket: Some(config.root.bucket().to_owned()),
+    };
+    let app = App::new(projects, keys, Others::openapi()).with_buckets(buckets);
     Ok(function(app, &config, clock, ids))
 }
 

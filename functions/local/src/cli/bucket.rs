@@ -1,6 +1,7 @@
 //! `plimsoll bucket`: connect the bucket that a project's owner brings, and look into it.
 
 use clap::{Args, Subcommand};
+use model::InstallationId;
 use serde_json::{Value, json};
 
 use super::connection::{Connection, For};
@@ -31,6 +32,10 @@ enum Act {
         /// The KMS key by which the bucket encrypts, if it is one of its owner's
         #[arg(long, value_name = "ARN")]
         kms_key_arn: Option<String>,
+        /// Go on with the data of an installation whose ledger is lost for good: the one that the folder in it belongs to, as
+        /// the refusal of it says; then run `plimsoll repair`
+        #[arg(long, value_name = "INSTALLATION")]
+        take_over: Option<InstallationId>,
         #[command(flatten)]
         of: OfProject,
     },
@@ -55,9 +60,10 @@ struct OfProject {
 
 pub(super) fn run(args: &BucketArgs, screen: &mut Screen) -> Result<(), CliError> {
     match &args.act {
-        Act::Connect { bucket, region, prefix, role_arn, kms_key_arn, of } => {
+        Act::Connect { bucket, region, prefix, role_arn, kms_key_arn, take_over, of } => {
             let place = json!({
                 "bucket": bucket, "region": region, "prefix": prefix, "role_arn": role_arn, "kms_key_arn": kms_key_arn,
+                "take_over": take_over,
             });
             let answer = of.connection.open(For::Admin)?.put(&of.path(""), &place)?;
             show(&answer, of, screen)?;

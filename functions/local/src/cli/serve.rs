@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws::S3Root;
 use clap::Args;
+use model::InstallationId;
 
 use super::CliError;
 use super::connection::{DATA_DEFAULT, folder};
@@ -20,6 +21,10 @@ pub struct ServeArgs {
     /// AWS_ENDPOINT_URL_S3 names a store that speaks S3 [default: <DATA>/objects]
     #[arg(long, env = "PLIMSOLL_ROOT", value_name = "URL")]
     pub root: Option<S3Root>,
+    /// Go on with the data of a root whose ledger is lost for good: the installation that it belongs to, as the refusal of it
+    /// says; then run `plimsoll repair`
+    #[arg(long, requires = "root", value_name = "INSTALLATION")]
+    pub take_over: Option<InstallationId>,
     /// Where OTLP over HTTP comes in
     #[arg(long, env = "PLIMSOLL_OTLP_LISTEN", default_value = "127.0.0.1:4318", value_name = "ADDRESS")]
     pub otlp_listen: SocketAddr,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws::{Cloud, CloudError, S3BucketCheck, S3Buckets};
-use objects::{CheckBucket, Entrance, OpenBucket, OpenedBucket, Preflight, RootError};
+use objects::{CheckBucket, Claim, Entrance, OpenBucket, OpenedBucket, Preflight, RootError, Trouble};
 use tokio::sync::OnceCell;
 
 /// The doors to buckets that projects' owners bring.
@@ -65,13 +65,13 @@ impl CheckBucket for Aws {
         self.doors().await?.check.account().await
     }
 
-    async fn preflight(&self, entrance: &Entrance) -> Preflight {
+    async fn preflight(&self, entrance: &Entrance, claim: &Claim) -> Preflight {
         match self.doors().await {
-            Ok(doors) => doors.check.preflight(entrance).await,
+            Ok(doors) => doors.check.preflight(entrance, claim).await,
             Err(error) => {
                 let mut preflight = Preflight::default();
                 let advice = "give `plimsoll serve` AWS credentials and a region, as the AWS command line takes them";
-                preflight.bad("role", error.to_string(), advice);
+                preflight.bad("role", Trouble::new(error.to_string(), advice));
                 preflight
             }
         }

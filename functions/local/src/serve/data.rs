@@ -15,14 +15,14 @@ use std::sync::Arc;
 use aws::{S3Root, Service};
 use clock::{Clock, Ids, RandomIds};
 use embedded::{DurableDisk, SqliteItems, SqliteQueue};
-use meta::{ItemStore, Queue};
+use meta::{Installation, ItemStore, Queue};
 use object_store::ObjectStore;
-use objects::{ProbeError, Roots, probe_create_only};
+use objects::{ProbeError, Roots, Trouble, probe_create_only};
 use url::Url;
 
+use super::owner;
 use super::root::{Root, StoredRoot};
 use super::server::ServeConfig;
-use crate::cli::chain;
 
 /// What is put between everything and the objects on the disk: nothing here, delays and failures in tests.
 pub type ObjectsLayer = Arc<dyn Fn(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> + Send + Sync>;
@@ -35,6 +35,7 @@ pub struct DataFolder {
     pub roots: Roots,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn Ids>,
+    pub installation: Arc<Installation>,
 }
 
 /// Why a data folder cannot be used; each is one line for the operator.
@@ -75,12 +76,10 @@ pub enum DataError {
         #[source]
         source: aws::S3StoreError,
     },
-    #[error("{root} is not fit for Delta tables: {}", chain(.source))]
-    ProbeBucket {
-        root: String,
-        #[source]
-        source: ProbeError,
-    },
+    #[error("{root} cannot be served from: {}; {}", .trouble.what, .trouble.advice)]
+    ProbeBucket { root: String, trouble: Trouble },
+    #[error("{root} is not this installation's: {}; {}", .trouble.what, .trouble.advice)]
+    Owner { root: String, trouble: Trouble },
     #[error(
         "{path} was first served with its objects in {first}, and its ledger names objects there; serve it so{}, or serve {asked} \
          with another data folder", .argument.as_deref().unwrap_or_default()
@@ -97,7 +96,8 @@ pub enum DataError {
 }
 
 impl DataFolder {
-    /// Makes what is missing, takes the folder for this process, and proves that its root honours create-only PUTs.
+    /// Makes what is missing, takes the folder for this process, and proves that its root honours create-only PUTs, and is
+    /// nobody else's if it is a bucket.
     pub(super) async fn open(config: &ServeConfig) -> Result<Self, DataError> {
         let path = make(&config.data)?;
         let clock = Arc::clone(&config.clock);
@@ -108,17 +108,23 @@ impl DataFolder {
         let queue = SqliteQueue::open(open("queue.db"), Arc::clone(&clock))
             .map_err(|source| DataError::Metadata { path: open("queue.db"), source })?;
         let items: Arc<dyn ItemStore> = Arc::new(items);
+        let installation = Installation::new(Arc::clone(&items), Arc::clone(&clock), Arc::clone(&ids));
         let stood = same_root(&path, items.as_ref(), &config.root).await?;
         let opened = match &config.root {
             Root::Folder => folder_root(&open("objects"), config, ids.as_ref()).await?,
-            Root::S3(root) => bucket_root(root, config, stood.as_ref(), ids.as_ref()).await?,
+            Root::S3(root) => {
+                let opened = bucket_root(root, config, stood.as_ref(), ids.as_ref()).await?;
+                owner::claim(root, opened.roots.base(), &installation, &path, config).await?;
+                opened
+            }
         };
         if let Some(found) = opened.found {
             let written = found.write(items.as_ref(), stood.as_ref()).await;
             written.map_err(|source| DataError::StoredRoot { path: path.clone(), source })?;
         }
         empty_spill(&open("spill"))?;
-        Ok(Self { items, queue: Arc::new(queue), roots: opened.roots, clock, ids, path })
+        let (queue, installation) = (Arc::new(queue), Arc::new(installation));
+        Ok(Self { items, queue, roots: opened.roots, clock, ids, installation, path })
     }
 
     pub fn spill(&self) -> PathBuf {
@@ -182,7 +188,7 @@ async fn bucket_root(
         None
     } else {
         let probed = probe_create_only(&base, ids).await;
-        probed.map_err(|source| DataError::ProbeBucket { root: root.to_string(), source })?;
+        probed.map_err(|error| DataError::ProbeBucket { root: root.to_string(), trouble: error.trouble() })?;
         Some(StoredRoot::new(&Root::S3(root.clone()), endpoint, config.clock.as_ref()))
     };
     let url = Url::parse(&format!("{root}/")).expect("bucket names and prefixes need no escapes in a URL");

@@ -1,7 +1,7 @@
 //! `plimsoll serve`: everything in one process on embedded storage.
 //!
 //! - [`server`](Server): starts and stops the whole; `data`, `root`: the data folder, and where its objects lie; `aws`:
-//!   what of it needs AWS; `background`: compaction, sweeper, upkeep
+//!   what of it needs AWS; `owner`: whose a bucket is; `background`: compaction, sweeper, upkeep
 //! - `credentials`, `welcome`: the first start; `listen`, `port`: the ports
 //! - `metrics`, `health`: what a supervisor asks; `document`: what the description of the API adds to that of `api`
 
@@ -13,6 +13,7 @@ mod document;
 mod health;
 mod listen;
 mod metrics;
+mod owner;
 mod port;
 pub(crate) mod root;
 mod server;

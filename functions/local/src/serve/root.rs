@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | `installation` | `root` | `{v: 1, root, endpoint?, probed_at}`; `root`: `folder`, or `s3://bucket/prefix` |
 //!
-//! Ledger and objects belong together: another root would have none of the objects that the ledger names.
+//! Ledger and objects belong together: another root would have none of the objects that the ledger names. The other way round
+//! a bucket says whose it is (`objects::owner`), so that no other ledger works on it.
 
 use std::fmt;
 
@@ -17,7 +18,7 @@ use serde_json::Value;
 
 const FORMAT: u32 = 1;
 const FOLDER: &str = "folder";
-pub(crate) const PARTITION: &str = "installation";
+pub(crate) use meta::installation::PARTITION;
 pub(crate) const SORT: &str = "root";
 
 /// Where the objects lie.
@@ -87,6 +88,16 @@ impl StoredRoot {
     /// The argument by which it is served.
     pub(crate) fn told(&self) -> String {
         if self.root == FOLDER { "its own folder `objects`".to_owned() } else { self.root.clone() }
+    }
+}
+
+impl Root {
+    /// None: no bucket.
+    pub fn bucket(&self) -> Option<&str> {
+        match self {
+            Self::Folder => None,
+            Self::S3(root) => Some(root.bucket()),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::OwnersBuckets;
 use axum::Router;
 use boot::CancellationToken;
 use clock::{Clock, SystemClock};
@@ -14,7 +15,7 @@ use meta::Ledger;
 use meta::keys::Keys;
 use meta::projects::Projects;
 use meta::quota::Quota;
-use model::Micros;
+use model::{InstallationId, Micros};
 use objects::Roots;
 use prometheus_client::registry::Registry;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -27,6 +28,7 @@ use super::credentials::{self, Credentials, CredentialsError};
 use super::data::{DataError, DataFolder, ObjectsLayer};
 use super::health::{self, Stores};
 use super::listen::{ListenError, bind};
+use super::owner;
 use super::root::Root;
 use super::welcome::{ShowKeys, welcome};
 use super::{document, metrics, port};
@@ -44,6 +46,8 @@ pub struct ServeConfig {
     pub data: PathBuf,
     /// Where the objects lie.
     pub root: Root,
+    /// The installation whose root in a bucket is taken over.
+    pub take_over: Option<InstallationId>,
     pub aws: Aws,
     /// How buckets of projects' owners are entered.
     pub buckets: BucketDoors,
@@ -64,6 +68,7 @@ impl ServeConfig {
         let aws = Aws::default();
         Self {
             root: Root::Folder,
+            take_over: None,
             buckets: aws.clone().into(),
             aws,
             otlp_listen: SocketAddr::from(([127, 0, 0, 1], 4318)),
@@ -81,6 +86,7 @@ impl ServeConfig {
     pub(super) fn from_args(args: &ServeArgs) -> Self {
         let mut config = Self { otlp_listen: args.otlp_listen, listen: args.listen, ..Self::new(&args.data) };
         config.root = args.root.clone().map_or(Root::Folder, Root::S3);
+        config.take_over.clone_from(&args.take_over);
         config.ingest.cors_origins.clone_from(&args.cors_origins);
         config.compact.due.age = Micros::try_from(args.pace.compact_after.as_micros()).unwrap_or(Micros::MAX);
         config.compact.vacuum_horizon = args.pace.vacuum_horizon;
@@ -250,7 +256,12 @@ impl Parts {
             config.compact.clone(),
         );
         let manage = api::App::new(Arc::clone(&doors.projects), Arc::clone(&doors.keys), document::of_others())
-            .with_buckets(Arc::clone(&config.buckets.check));
+            .with_buckets(OwnersBuckets {
+                door: Arc::clone(&config.buckets.check),
+                installation: Arc::clone(&folder.installation),
+                ledger: owner::ledger_name(&folder.path),
+                own_bucket: config.root.bucket().map(str::to_owned),
+            });
         let api = query::router(query).merge(api::router(manage));
         Ok(Self { otlp: ingest::router(ingest), api, compact: Arc::new(compact), registry })
     }

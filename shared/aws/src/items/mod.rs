@@ -52,6 +52,11 @@ impl Cloud {
     pub fn items(&self, table: &str, clock: Arc<dyn Clock>) -> Arc<dyn ItemStore> {
         Arc::new(DynamoItems::open(Builder::from(&self.config(Service::DynamoDb)), table, clock))
     }
+
+    /// How people call the ledger in that table: what a root says of its owner.
+    pub fn ledger_name(&self, table: &str) -> String {
+        format!("DynamoDB table {table} in {}", self.region())
+    }
 }
 
 /// See the module.

@@ -10,12 +10,15 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use clock::Clock;
 use model::Micros;
 use object_store::CredentialProvider;
 use object_store::aws::AwsCredential;
 use objects::RootError;
+
+use crate::fault::no_keys;
 
 /// Renewed when less than this is left; a session lasts an hour.
 const RENEW_BEFORE: Duration = Duration::from_secs(15 * 60);
@@ -116,9 +119,9 @@ impl SigningKeys {
         let drawn_at = self.clock.uptime();
         let given = tokio::time::timeout(RENEW_WITHIN, self.provider.provide_credentials()).await;
         let given = match given {
-            Ok(given) => given.map_err(|error| Refusal(Arc::new(error))),
+            Ok(given) => given.map_err(refusal),
             Err(_) => {
-                Err(Refusal(Arc::new(RootError::NoAws { why: "its credentials did not come in time".to_owned() })))
+                Err(Refusal(Arc::new(RootError::NoKeys { why: "the AWS credentials did not come in time".to_owned() })))
             }
         };
         let mut held = self.held();
@@ -187,6 +190,14 @@ impl fmt::Debug for SigningKeys {
     }
 }
 
+/// A project's session says why by itself.
+fn refusal(error: CredentialsError) -> Refusal {
+    match RootError::behind(&error) {
+        Some(_) => Refusal(Arc::new(error)),
+        None => Refusal(Arc::new(RootError::NoKeys { why: no_keys(&error) })),
+    }
+}
+
 fn signing(given: &Credentials) -> AwsCredential {
     AwsCredential {
         key_id: given.access_key_id().to_owned(),
@@ -209,7 +220,6 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::SystemTime;
 
-    use aws_credential_types::provider::error::CredentialsError;
     use aws_credential_types::provider::future;
     use clock::ManualClock;
     use model::ProjectId;

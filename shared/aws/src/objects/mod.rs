@@ -1,6 +1,7 @@
 //! Objects on S3: the installation's own root, and buckets that projects' owners bring.
 //!
 //! - `place`: `s3://bucket/prefix`; `store`: one bucket as `object_store` sees it, with our limits
+//! - `pool`: the connections of all stores; `impatient`: no call on them waits for ever
 //! - `credentials`: whose keys sign, kept and renewed early; `session`, `policy`: those of one project, by AssumeRole
 //! - `buckets`: the door to owners' buckets; `truthful`: what S3 says, made fit for who reads it
 //!
@@ -8,8 +9,10 @@
 
 mod buckets;
 mod credentials;
+mod impatient;
 mod place;
 mod policy;
+mod pool;
 mod session;
 mod store;
 mod truthful;
@@ -26,6 +29,7 @@ use url::Url;
 
 pub use buckets::S3Buckets;
 pub use place::{InvalidS3Root, S3Root};
+pub(crate) use pool::OnePool;
 #[cfg(feature = "bucket")]
 pub(crate) use session::ProjectSession;
 pub use session::SESSION_DURATION;

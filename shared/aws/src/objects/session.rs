@@ -9,10 +9,10 @@ use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::future;
 use aws_sdk_sts::Client;
-use aws_sdk_sts::error::ProvideErrorMetadata;
 use objects::{Entrance, RootError};
 
 use super::policy::session_policy;
+use crate::fault::{Fault, FaultKind, fault};
 
 /// The longest that STS gives to one who has a role already, as a function has.
 pub const SESSION_DURATION: Duration = Duration::from_secs(3_600);
@@ -44,8 +44,9 @@ impl ProjectSession {
         let given = match assumed {
             Ok(assumed) => assumed.credentials,
             Err(error) => {
-                tracing::warn!(%project, role_arn = %at.role_arn, error = &error as &dyn std::error::Error, "role not assumed");
-                return Err(CredentialsError::provider_error(self.refused(&error)));
+                let fault = fault(error);
+                tracing::warn!(%project, role_arn = %at.role_arn, error = %fault, "role not assumed");
+                return Err(CredentialsError::provider_error(self.refused(&fault)));
             }
         };
         let given =
@@ -56,10 +57,11 @@ impl ProjectSession {
     }
 
     /// Whether the role's owner can do something about it, or STS did not answer.
-    fn refused<E: ProvideErrorMetadata + std::error::Error>(&self, error: &E) -> RootError {
-        match (error.code(), error.message()) {
-            (Some(code), message) => self.role_error(&format!("{code}: {}", message.unwrap_or("no more was said"))),
-            (None, _) => RootError::NoAws { why: "STS did not answer".to_owned() },
+    fn refused(&self, fault: &Fault) -> RootError {
+        match &fault.code {
+            Some(_) => self.role_error(&fault.to_string()),
+            None if fault.kind == FaultKind::NoKeys => RootError::NoKeys { why: fault.words.clone() },
+            None => RootError::NoAws { why: format!("STS: {}", fault.words) },
         }
     }
 

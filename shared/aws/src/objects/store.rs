@@ -1,4 +1,4 @@
-//! One bucket as `object_store` sees it: conditional PUTs, bounded tries and times, one connection pool for all.
+//! One bucket as `object_store` sees it: conditional PUTs, bounded tries and times.
 //!
 //! A create-only PUT whose reply was lost may be tried again by the library and is then refused on account of our own
 //! object. The write path knows: it believes no answer to a commit and reads back.
@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
-use object_store::client::{HttpClient, HttpConnector, ReqwestConnector};
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 
 use super::credentials::SigningKeys;
+use super::pool::OnePool;
 use super::truthful::Truthful;
 use crate::{Cloud, Service};
 
@@ -20,7 +20,7 @@ const RETRY_WITHIN: Duration = Duration::from_secs(15);
 const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 const BACKOFF_LONGEST: Duration = Duration::from_secs(2);
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-/// Time for one try, with all of its bytes.
+/// Time for one try, with all of its bytes. A try on which nothing happens ends sooner: see `impatient`.
 const CALL_WITHIN: Duration = Duration::from_secs(60);
 
 /// Why no store can be made of a place.
@@ -41,7 +41,7 @@ pub(crate) struct S3 {
 
 impl S3 {
     pub(crate) fn of(cloud: &Cloud) -> Self {
-        Self { endpoint: cloud.endpoint(Service::S3).map(str::to_owned), connector: OnePool::default() }
+        Self { endpoint: cloud.endpoint(Service::S3).map(str::to_owned), connector: cloud.pool() }
     }
 
     /// A bucket, every call on it signed with `keys`.
@@ -75,21 +75,4 @@ impl S3 {
 fn china(bucket: &str, region: &str) -> Option<String> {
     let host = region.starts_with("cn-").then(|| format!("s3.{region}.amazonaws.com.cn"))?;
     Some(if bucket.contains('.') { format!("https://{host}") } else { format!("https://{bucket}.{host}") })
-}
-
-/// The same client for every store: one pool of connections, one set of certificates.
-#[derive(Clone, Debug, Default)]
-struct OnePool {
-    client: Arc<std::sync::OnceLock<HttpClient>>,
-}
-
-impl HttpConnector for OnePool {
-    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
-        if let Some(client) = self.client.get() {
-            return Ok(client.clone());
-        }
-        // All stores of one `S3` are built with the same options.
-        let made = ReqwestConnector::default().connect(options)?;
-        Ok(self.client.get_or_init(|| made).clone())
-    }
 }

@@ -1,6 +1,6 @@
 //! A deployed stack as its outputs describe it.
 
-use aws::{Cloud, Fault, FaultKind, Stack, StackError};
+use aws::{Cloud, CloudError, Fault, FaultKind, Stack, StackError};
 use model::ProjectSettings;
 
 use super::block_on;
@@ -110,9 +110,14 @@ fn settings(stack: &Stack) -> ProjectSettings {
 
 /// The operator's way to AWS.
 pub(super) async fn cloud() -> Result<Cloud, CliError> {
-    Cloud::load().await.map_err(|error| CliError::Cloud {
-        what: error.to_string(),
-        advice: "set AWS_PROFILE, or AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned(),
+    Cloud::load().await.map_err(|error| {
+        let advice = match error {
+            CloudError::NoRegion | CloudError::Region(_) | CloudError::NoCredentials => {
+                "set AWS_PROFILE, or AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            }
+            CloudError::Endpoint(_) => "set it to where that service is, or unset it",
+        };
+        CliError::Cloud { what: error.to_string(), advice: advice.to_owned() }
     })
 }
 
@@ -124,10 +129,12 @@ pub(super) fn refused(what: &str, fault: &Fault) -> CliError {
 pub(super) fn advice(fault: &Fault) -> &'static str {
     match fault.kind {
         FaultKind::Denied => "your AWS credentials may not do this: ask for it, or set AWS_PROFILE to others",
-        FaultKind::Unavailable if fault.code.is_none() && fault.words.contains("redential") => {
+        FaultKind::NoKeys => {
             "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; `aws sts get-caller-identity` shows who you are"
         }
-        FaultKind::Unavailable | FaultKind::TimedOut => "try again in a moment; is the network there?",
+        FaultKind::Unavailable | FaultKind::TimedOut => {
+            "is the network there? AWS_REGION, and AWS_ENDPOINT_URL if it is set, say where AWS is; then try again"
+        }
         FaultKind::Refused => {
             "is it still there? `aws cloudformation describe-stack-resources` lists what the stack has"
         }

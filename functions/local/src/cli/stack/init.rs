@@ -10,7 +10,7 @@ use clock::{Clock, RandomIds, SystemClock};
 use meta::StoreError;
 use meta::keys::{Enrolled, Keys, NewKey, Reach, Secret};
 use meta::projects::{Project, ProjectError, Projects};
-use model::{ProjectId, ProjectSettings, Scope, Scopes};
+use model::{InstallationId, ProjectId, ProjectSettings, Scope, Scopes};
 
 use super::deployed::{Deployed, cloud, refused};
 use super::keys::StackKeys;
@@ -31,6 +31,10 @@ pub(super) struct InitArgs {
     /// Show the keys also if they are not new
     #[arg(long)]
     show_keys: bool,
+    /// Go on with the data of a bucket whose ledger is lost for good: the installation that it belongs to, as the refusal of it
+    /// says; then run `plimsoll repair`
+    #[arg(long, value_name = "INSTALLATION")]
+    take_over: Option<InstallationId>,
     /// What was made, and where it is, as JSON
     #[arg(long)]
     json: bool,
@@ -72,6 +76,8 @@ async fn init(args: &InitArgs) -> Result<Done, CliError> {
     let cloud = cloud().await?;
     let deployed = Deployed::read(&cloud, &args.stack.stack).await?;
     resources::probe(&cloud, &deployed).await.map_err(|error| error.into_cli(&deployed.root))?;
+    let claimed = resources::claim(&cloud, &deployed, args.take_over.as_ref()).await;
+    claimed.map_err(|error| error.into_cli(&deployed.root))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let items = cloud.items(&deployed.table, Arc::clone(&clock));
     let projects = Projects::new(Arc::clone(&items), Arc::clone(&clock));

@@ -39,7 +39,7 @@ enum Act {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct StackArg {
     /// A stack that was rolled out with `sam deploy`: its addresses and keys are read with your AWS credentials
-    #[arg(long, env = "PLIMSOLL_STACK", value_name = "NAME")]
+    #[arg(long, env = "PLIMSOLL_STACK", value_name = "NAME", value_parser = name)]
     pub(crate) stack: Option<String>,
 }
 
@@ -47,13 +47,23 @@ pub(crate) struct StackArg {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ThisStackArg {
     /// The stack, as `sam deploy` named it
-    #[arg(long, env = "PLIMSOLL_STACK", value_name = "NAME")]
+    #[arg(long, env = "PLIMSOLL_STACK", value_name = "NAME", value_parser = name)]
     pub(crate) stack: String,
 }
 
 pub(super) fn run(args: &StackArgs, screen: &mut Screen) -> Result<(), CliError> {
     match &args.act {
         Act::Init(args) => init::run(args, screen),
+    }
+}
+
+/// CloudFormation takes an empty name for a wish to see all stacks.
+fn name(text: &str) -> Result<String, String> {
+    let is_empty = text.trim().is_empty();
+    if is_empty {
+        Err("the name is empty; it is the one that `sam deploy` gave the stack".to_owned())
+    } else {
+        Ok(text.to_owned())
     }
 }
 
@@ -64,4 +74,17 @@ fn block_on<F: Future>(work: F) -> Result<F::Output, CliError> {
         .build()
         .map_err(|source| CliError::Io { what: "cannot start the runtime".to_owned(), source })?;
     Ok(runtime.block_on(work))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stack_has_a_name() {
+        assert_eq!(name("plimsoll"), Ok("plimsoll".to_owned()));
+        for empty in ["", " "] {
+            assert!(name(empty).is_err_and(|said| said.contains("the name is empty")));
+        }
+    }
 }

@@ -7,30 +7,75 @@ use aws::items::layout::TTL;
 use aws::operate::{FunctionFacts, Protection, QueueFacts};
 use aws::{Cloud, Fault, S3Root, Stack};
 use clock::{Clock, RandomIds, SystemClock};
-use meta::projects::Projects;
-use objects::{ProbeError, probe_create_only};
+use meta::{Installation, StoreError};
+use model::InstallationId;
+use object_store::ObjectStore;
+use objects::{Claim, Claimed, OwnerError, ProbeError, Trouble, claim_root, owner_of, probe_create_only};
 
 use super::check::Check;
 use super::deployed::{Deployed, advice};
-use crate::cli::{CliError, units};
+use crate::cli::{CliError, chain, units};
 
 /// Triggers that wait in a queue that is kept up with.
 const WAITING_MAX: u64 = 1_000;
+
+const NO_TABLE: &str = "your AWS credentials need to read and write the stack's table";
 
 /// Why the bucket was not probed, or does not pass.
 pub(super) enum NotFit {
     Root(String),
     Probe(ProbeError),
+    Ledger(StoreError),
+    Owner(OwnerError),
 }
 
 /// Create-only PUTs must lose against an object that is there, and an absent key must answer 404.
 pub(super) async fn probe(cloud: &Cloud, deployed: &Deployed) -> Result<(), NotFit> {
+    let root = open(cloud, deployed)?;
+    probe_create_only(&root, &RandomIds).await.map_err(NotFit::Probe)
+}
+
+/// Marks the root as this stack's, or finds it so.
+pub(super) async fn claim(
+    cloud: &Cloud,
+    deployed: &Deployed,
+    in_place_of: Option<&InstallationId>,
+) -> Result<Claimed, NotFit> {
+    let root = open(cloud, deployed)?;
+    let installation = installation(cloud, deployed).id().await.map_err(NotFit::Ledger)?;
+    let claim = Claim {
+        installation,
+        ledger: cloud.ledger_name(&deployed.table),
+        claimed_at: SystemClock.now(),
+        in_place_of: in_place_of.cloned(),
+    };
+    claim_root(root.as_ref(), &claim).await.map_err(NotFit::Owner)
+}
+
+async fn owner(cloud: &Cloud, deployed: &Deployed) -> Result<Check, NotFit> {
+    const NAME: &str = "bucket owner";
+    let root = open(cloud, deployed)?;
+    let ours = installation(cloud, deployed).standing().await.map_err(NotFit::Ledger)?;
+    Ok(match owner_of(root.as_ref()).await.map_err(NotFit::Owner)? {
+        Some(mark) if Some(&mark.installation) == ours.as_ref() => Check::ok(NAME, "this stack"),
+        Some(mark) => return Err(NotFit::Owner(OwnerError::Another(mark))),
+        None if ours.is_none() => Check::ok(NAME, "nobody's yet; `stack init` marks it"),
+        None => Check::warn(
+            NAME,
+            "the bucket does not say whose it is",
+            format!("plimsoll stack init --stack {} marks it; nothing else is changed", deployed.name),
+        ),
+    })
+}
+
+fn open(cloud: &Cloud, deployed: &Deployed) -> Result<Arc<dyn ObjectStore>, NotFit> {
     let root: S3Root = deployed.root.parse().map_err(|error| NotFit::Root(format!("{error}")))?;
+    cloud.root_store(&root).map_err(|error| NotFit::Root(error.to_string()))
+}
+
+fn installation(cloud: &Cloud, deployed: &Deployed) -> Installation {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let items = cloud.items(&deployed.table, Arc::clone(&clock));
-    let roots = cloud.roots(&root, Arc::new(Projects::new(items, clock)));
-    let roots = roots.map_err(|error| NotFit::Root(error.to_string()))?;
-    probe_create_only(roots.base(), &RandomIds).await.map_err(NotFit::Probe)
+    Installation::new(cloud.items(&deployed.table, Arc::clone(&clock)), clock, Arc::new(RandomIds))
 }
 
 impl NotFit {
@@ -45,16 +90,28 @@ impl NotFit {
                 (format!("cannot open {root}: {error}"), "look at the output RootUri of the stack".to_owned())
             }
             Self::Probe(error) => {
-                let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-                let advice = match error {
-                    ProbeError::Overwrites => "do not use this store: it does not honour If-None-Match",
-                    ProbeError::AbsentIsNoAnswer { .. } => "your AWS credentials need s3:ListBucket on the bucket",
-                    ProbeError::Refused { .. } => {
-                        "your AWS credentials need s3:GetObject, s3:PutObject and s3:DeleteObject below the root"
-                    }
-                };
-                (format!("{root}: {error}{cause}"), advice.to_owned())
+                let Trouble { what, advice } = error.trouble();
+                (format!("{root}: {what}"), advice)
             }
+            Self::Ledger(error) => {
+                (format!("which installation this is cannot be read: {}", chain(&error)), NO_TABLE.to_owned())
+            }
+            Self::Owner(OwnerError::Another(mark)) => (
+                format!("{root} belongs to another Plimsoll: {mark}"),
+                format!(
+                    "two ledgers on one root take each other's objects for left-overs and delete them: restore that ledger \
+                     (infra/operate.md, Restore). Only if it is lost for good: plimsoll stack init --take-over {}, then \
+                     plimsoll repair",
+                    mark.installation
+                ),
+            ),
+            Self::Owner(OwnerError::Store { act, source }) => {
+                let act = format!("{act} the mark of its owner");
+                let Trouble { what, advice } =
+                    Trouble::of(&source, &act, "s3:GetObject and s3:PutObject below the root");
+                (format!("{root}: {what}"), advice)
+            }
+            Self::Owner(error) => (format!("{root}: {error}"), "look at that object, and run this again".to_owned()),
         }
     }
 }
@@ -149,6 +206,10 @@ pub(super) async fn bucket(cloud: &Cloud, deployed: &Deployed) -> Vec<Check> {
             Check::fail("bucket probe", found, advice)
         }
     });
+    checks.push(owner(cloud, deployed).await.unwrap_or_else(|not_fit| {
+        let (found, advice) = not_fit.words(&deployed.root);
+        Check::fail("bucket owner", found, advice)
+    }));
     checks
 }
 
