@@ -20,6 +20,9 @@ mod faults;
 mod limits;
 mod outages;
 
+// Behind function URLs that ask for signatures.
+mod signed;
+
 // The proxy in front of the emulators.
 mod proxy;
 

@@ -5,7 +5,7 @@
 //! - `items`: [`meta::ItemStore`] on a DynamoDB table. `queue`: [`meta::Queue`] on an SQS queue.
 //! - `invoke`: [`doors::QueryRunner`] by Lambda. `mail`: [`doors::Mailer`] by SES. `seal`: [`doors::Sealer`] by KMS.
 //! - `objects`: an installation's root on S3, and buckets that projects' owners bring. `bucket`: a look into one of those.
-//! - `stack`, `secrets`, `operate`: what the operator's command line reads of a deployed stack.
+//! - `stack`, `secrets`, `operate`: what the operator's command line reads of a deployed stack. `sign`: how it enters one.
 
 #[cfg(feature = "bucket")]
 mod bucket;
@@ -29,6 +29,8 @@ mod queue;
 mod seal;
 #[cfg(feature = "secrets")]
 mod secrets;
+#[cfg(feature = "sign")]
+mod sign;
 #[cfg(feature = "stack")]
 mod stack;
 
@@ -47,5 +49,7 @@ pub use mail::SesMailer;
 pub use seal::KmsSealer;
 #[cfg(feature = "secrets")]
 pub use secrets::Secrets;
+#[cfg(feature = "sign")]
+pub use sign::{SignError, Signer, Unsigned};
 #[cfg(feature = "stack")]
 pub use stack::{Stack, StackError};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tests::cloud::function::Function;
-use tests::cloud::http::{HttpApi, Route, Throttling, function_url, invoke_api};
+use tests::cloud::http::{HttpApi, Route, Throttling, UrlAuth, function_url, invoke_api};
 use tests::cloud::invocation::{Answer, InvokeError, PAYLOAD_BYTES_MAX};
 use tests::cloud::lambda::Lambda;
 use tests::{eventually, programs};
@@ -215,7 +215,7 @@ fn a_function_that_dies_in_its_init_fails_the_invocation_and_says_why() {
 #[test]
 fn streamed_answers_pass_through_a_function_url_as_they_come() {
     let world = World::of(echo());
-    let url = world.runtime.block_on(function_url(Arc::clone(&world.lambda), ECHO)).unwrap();
+    let url = world.runtime.block_on(function_url(Arc::clone(&world.lambda), ECHO, UrlAuth::Open)).unwrap();
     // The event is the request; what the echo is told is in its body.
     let direct = world.answer(&json!({ "stream": ["one ", "two"] })).unwrap();
     let Answer::Streamed(mut streamed) = direct else { panic!("{direct:?}") };
@@ -247,12 +247,12 @@ fn streamed_answers_pass_through_a_function_url_as_they_come() {
 #[test]
 fn edges_answer_what_aws_answers() {
     let world = World::of(Function { concurrency_max: 1, timeout: Duration::from_secs(5), ..echo() });
-    let routes = vec![Route { key: "POST /v1/{signal}".into(), function: ECHO.into() }];
+    let route = |throttling| Route { key: "POST /v1/{signal}".into(), function: ECHO.into(), throttling };
     let (api, throttled, url, invoke) = world.runtime.block_on(async {
-        let api = HttpApi::new(Arc::clone(&world.lambda), routes.clone()).start().await.unwrap();
-        let throttling = Throttling { rate_per_second: 0.0, burst: 1.0 };
-        let throttled = HttpApi::new(Arc::clone(&world.lambda), routes).throttled(throttling).start().await.unwrap();
-        let url = function_url(Arc::clone(&world.lambda), ECHO).await.unwrap();
+        let api = HttpApi::new(Arc::clone(&world.lambda), vec![route(None)]).start().await.unwrap();
+        let one = vec![route(Some(Throttling { rate_per_second: 0.0, burst: 1.0 }))];
+        let throttled = HttpApi::new(Arc::clone(&world.lambda), one).start().await.unwrap();
+        let url = function_url(Arc::clone(&world.lambda), ECHO, UrlAuth::Open).await.unwrap();
         (api, throttled, url, invoke_api(Arc::clone(&world.lambda)).await.unwrap())
     });
     let internal = |status| (status, json!({ "message": "Internal Server Error" }).to_string());

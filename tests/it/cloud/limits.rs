@@ -93,7 +93,7 @@ fn a_function_without_its_variables_dies_in_init_and_names_all_of_them() {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let function = Function::new(program, Binary::path().with_file_name(program));
         let lambda = std::sync::Arc::new(Lambda::new([function]));
-        let routes = vec![Route { key: "ANY /{path+}".into(), function: program.into() }];
+        let routes = vec![Route { key: "ANY /{path+}".into(), function: program.into(), throttling: None }];
         let api = runtime.block_on(HttpApi::new(lambda.clone(), routes).start()).unwrap();
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)

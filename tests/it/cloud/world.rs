@@ -1,6 +1,7 @@
 //! A dev cloud for a test, requests whose rows can be counted, and what must hold of them at any moment.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use testkit::telemetry::{self, Sample, attribute, text};
 use tests::cloud::Emulators;
 use tests::cloud::dev::{DevCloud, Settings};
 use tests::cloud::invocation::Invoked;
-use tests::{Client, eventually};
+use tests::{Binary, Client, eventually};
 
 /// In each request.
 const SPANS: u64 = 20;
@@ -111,6 +112,19 @@ impl Book {
         let rows = cloud.count("otel_logs_and_spans");
         assert_eq!(rows, SPANS * self.acknowledged.lock().unwrap().len() as u64);
     }
+}
+
+/// Runs `plimsoll <args>` on a cloud that was described, as its operator would: exit code, stdout, stderr.
+pub(crate) fn operate(cloud: &DevCloud, args: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(Binary::path());
+    for name in ["PLIMSOLL_URL", "PLIMSOLL_OTLP_URL", "PLIMSOLL_KEY", "AWS_PROFILE"] {
+        command.env_remove(name);
+    }
+    let stack = cloud.stack().template.stack();
+    let output = command.args(args).args(["--stack", stack]).envs(Emulators::shared().variables()).output();
+    let output = output.expect("the binary starts");
+    let [out, err] = [output.stdout, output.stderr].map(|said| String::from_utf8(said).expect("utf-8"));
+    (output.status.code().expect("it was not killed"), out, err)
 }
 
 /// Waits until everything is compacted; schedules find what no trigger names any more.

@@ -15,7 +15,7 @@ use model::{ProjectId, Scope};
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
-use super::http::{Front, HttpApi, function_url, invoke_api};
+use super::http::{Front, HttpApi, Route, function_url, invoke_api};
 use super::invocation::{Answer, InvokeError};
 use super::lambda::Lambda;
 use super::mapping::{Polling, Trouble};
@@ -40,6 +40,7 @@ pub struct Settings {
     pub ticks: Ticks,
     /// Of each function.
     pub concurrency_max: usize,
+    pub throttling: Throttled,
     /// Where `ingest`, `compact`, `query` and `api` are.
     pub programs: PathBuf,
 }
@@ -53,6 +54,21 @@ pub enum Ticks {
     Faster(u32),
 }
 
+/// Whether requests above a route's limits are answered 429, as API Gateway does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Throttled {
+    Never,
+    /// Below this path, by the limits that the template gives each route; below `/`, all of them.
+    Below(&'static str),
+}
+
+impl Throttled {
+    fn takes(self, route: &Route) -> bool {
+        let path = route.key.split_once(' ').map_or(route.key.as_str(), |(_, path)| path);
+        matches!(self, Self::Below(start) if path.starts_with(start))
+    }
+}
+
 impl Default for Settings {
     /// Quick, for tests: a table is due a second after its oldest segment, triggers are gathered for a second, and those
     /// that a killed function had come back soon. The programs are those that were built beside `plimsoll`.
@@ -62,6 +78,7 @@ impl Default for Settings {
             visibility: Some(Duration::from_secs(4)),
             ticks: Ticks::WhenFired,
             concurrency_max: 4,
+            throttling: Throttled::Never,
             programs: Binary::path().parent().expect("it lies in a folder").to_owned(),
         }
     }
@@ -81,10 +98,12 @@ struct Running {
     _ticking: Option<Ticking>,
     proxy: Proxy,
     aws: Cloud,
-    _http_api: Front,
+    http_api: Front,
     /// Of functions, by their names.
     urls: Vec<(String, Front)>,
     invoke: Front,
+    /// Where queries go, be it a URL of their own.
+    query_url: String,
 }
 
 impl DevCloud {
@@ -118,6 +137,11 @@ impl DevCloud {
         &self.runtime
     }
 
+    /// Requests that the HTTP API has answered 429.
+    pub fn n_throttled(&self) -> u64 {
+        self.running.http_api.n_throttled()
+    }
+
     /// Where the SDK of Lambda invokes functions.
     pub fn invoke_url(&self) -> String {
         self.running.invoke.url()
@@ -136,8 +160,8 @@ impl DevCloud {
 
     /// From now on `plimsoll ... --stack NAME` finds this cloud.
     pub fn describe(&self) {
-        let Running { stack, aws, client, .. } = &self.running;
-        self.runtime.block_on(outputs::describe(stack, aws, &client.keys));
+        let Running { stack, aws, client, query_url, .. } = &self.running;
+        self.runtime.block_on(outputs::describe(stack, aws, &client.keys, query_url));
     }
 
     /// Invokes a function as `aws lambda invoke` would; the answer must be whole.
@@ -185,7 +209,9 @@ impl Running {
             concurrency_max: settings.concurrency_max,
         };
         let stack = Stack::create(template.unwrap_or_else(|error| panic!("{error}")), &aws, &deployment).await;
-        let stack = stack.unwrap_or_else(|error| panic!("{error}"));
+        let mut stack = stack.unwrap_or_else(|error| panic!("{error}"));
+        let free = stack.routes.iter_mut().filter(|route| !settings.throttling.takes(route));
+        free.for_each(|route| route.throttling = None);
         keep_journal(&proxy, &stack);
         let lambda = Arc::new(Lambda::new(stack.functions.clone()));
         let (http_api, urls) = edges(&stack, &lambda).await.expect("loopback can be listened on");
@@ -200,11 +226,26 @@ impl Running {
             Ticks::WhenFired => None,
             Ticks::Faster(times) => Some(Ticking::start(&stack.schedules, &lambda, times).expect("known expressions")),
         };
-        let otlp = urls.iter().find(|(function, _)| *function == stack.function("ingest").name);
-        let otlp_url = otlp.map_or(&http_api, |(_, front)| front).url();
+        let url_of = |program: &str| {
+            let own = urls.iter().find(|(function, _)| *function == stack.function(program).name);
+            own.map_or(&http_api, |(_, front)| front).url()
+        };
+        let (otlp_url, query_url) = (url_of("ingest"), url_of("query"));
         let table = stack.template.outputs().remove("TableName").expect("the template has an output TableName");
-        let client = Client::new(first_keys(&aws, &table, otlp_url, http_api.url()).await);
-        Self { client, stack, lambda, polling, _ticking: ticking, proxy, aws, _http_api: http_api, urls, invoke }
+        let keys = first_keys(&aws, &table, otlp_url, http_api.url()).await;
+        Self {
+            client: Client::new(keys),
+            stack,
+            lambda,
+            polling,
+            _ticking: ticking,
+            proxy,
+            aws,
+            http_api,
+            urls,
+            invoke,
+            query_url,
+        }
     }
 }
 
@@ -231,8 +272,8 @@ fn keep_journal(proxy: &Proxy, stack: &Stack) {
 async fn edges(stack: &Stack, lambda: &Arc<Lambda>) -> std::io::Result<(Front, Vec<(String, Front)>)> {
     let http_api = HttpApi::new(Arc::clone(lambda), stack.routes.clone()).start().await?;
     let mut urls = Vec::new();
-    for function in &stack.urls {
-        urls.push((function.clone(), function_url(Arc::clone(lambda), function).await?));
+    for (function, auth) in &stack.urls {
+        urls.push((function.clone(), function_url(Arc::clone(lambda), function, auth.clone()).await?));
     }
     Ok((http_api, urls))
 }

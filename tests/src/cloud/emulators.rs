@@ -127,7 +127,7 @@ impl Emulators {
     }
 }
 
-fn keys() -> Credentials {
+pub(super) fn keys() -> Credentials {
     Credentials::new("AKIAPLIMSOLLTESTS000", "of-no-account-anywhere", None, None, "tests")
 }
 

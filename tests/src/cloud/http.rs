@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use tokio::task::AbortHandle;
 use super::http_event::{Edge, event, refusal, response};
 use super::invocation::{Answer, InvokeError, PAYLOAD_BYTES_MAX, Streamed};
 use super::lambda::Lambda;
+use super::signature::Signers;
 
 /// Of a request to an HTTP API.
 const HTTP_API_BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
@@ -28,14 +30,16 @@ const HTTP_API_BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
 const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One route of an HTTP API: `POST /v1/traces`, with `{name}` for a part and `{name+}` for the rest; `ANY` or `$default` too.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Route {
     pub key: String,
     pub function: String,
+    /// None: not throttled.
+    pub throttling: Option<Throttling>,
 }
 
-/// Requests a second over all routes, and how many may come at once.
-#[derive(Clone, Copy, Debug)]
+/// Requests a second on a route, and how many may come at once.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Throttling {
     pub rate_per_second: f64,
     pub burst: f64,
@@ -44,6 +48,7 @@ pub struct Throttling {
 /// Something that listens until it is dropped.
 pub struct Front {
     address: SocketAddr,
+    n_throttled: Arc<AtomicU64>,
     task: AbortHandle,
 }
 
@@ -55,11 +60,16 @@ impl Front {
             // It ends with this front.
             let _ = axum::serve(listener, router).await;
         });
-        Ok(Self { address, task: task.abort_handle() })
+        Ok(Self { address, n_throttled: Arc::default(), task: task.abort_handle() })
     }
 
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Requests that it has turned away because they were too many.
+    pub fn n_throttled(&self) -> u64 {
+        self.n_throttled.load(Ordering::Relaxed)
     }
 }
 
@@ -73,30 +83,33 @@ impl Drop for Front {
 pub struct HttpApi {
     lambda: Arc<Lambda>,
     routes: Vec<Route>,
-    throttle: Throttle,
+    /// Of the routes, in their order.
+    throttles: Vec<Throttle>,
+    n_throttled: Arc<AtomicU64>,
 }
 
 impl HttpApi {
     pub fn new(lambda: Arc<Lambda>, routes: Vec<Route>) -> Self {
-        Self { lambda, routes, throttle: Throttle::default() }
-    }
-
-    pub fn throttled(mut self, to: Throttling) -> Self {
-        self.throttle = Throttle::to(to);
-        self
+        let throttles = routes.iter().map(|route| Throttle::to(route.throttling)).collect();
+        Self { lambda, routes, throttles, n_throttled: Arc::default() }
     }
 
     pub async fn start(self) -> std::io::Result<Front> {
-        Front::start(Router::new().fallback(through_http_api).with_state(Arc::new(self))).await
+        let n_throttled = Arc::clone(&self.n_throttled);
+        let mut front = Front::start(Router::new().fallback(through_http_api).with_state(Arc::new(self))).await?;
+        front.n_throttled = n_throttled;
+        Ok(front)
     }
 }
 
 async fn through_http_api(State(api): State<Arc<HttpApi>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let Some((route, parameters)) = find(&api.routes, &parts.method, parts.uri.path()) else {
+    let Some((at, parameters)) = find(&api.routes, &parts.method, parts.uri.path()) else {
         return whole(refusal(StatusCode::NOT_FOUND, "Not Found"));
     };
-    if !api.throttle.admits() {
+    let route = &api.routes[at];
+    if !api.throttles[at].admits() {
+        api.n_throttled.fetch_add(1, Ordering::Relaxed);
         return whole(refusal(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"));
     }
     let Ok(body) = to_bytes(body, HTTP_API_BODY_BYTES_MAX).await else {
@@ -121,15 +134,25 @@ async fn through_http_api(State(api): State<Arc<HttpApi>>, request: Request) -> 
     whole(refusal(status, message))
 }
 
+/// Who may call a function URL.
+#[derive(Clone, Debug)]
+pub enum UrlAuth {
+    /// `NONE`
+    Open,
+    /// `AWS_IAM`
+    Signed(Signers),
+}
+
 /// The URL of one function; answers are streamed if the function streams them.
-pub async fn function_url(lambda: Arc<Lambda>, function: impl Into<String>) -> std::io::Result<Front> {
-    let url = FunctionUrl { lambda, function: function.into() };
+pub async fn function_url(lambda: Arc<Lambda>, function: impl Into<String>, auth: UrlAuth) -> std::io::Result<Front> {
+    let url = FunctionUrl { lambda, function: function.into(), auth };
     Front::start(Router::new().fallback(through_function_url).with_state(Arc::new(url))).await
 }
 
 struct FunctionUrl {
     lambda: Arc<Lambda>,
     function: String,
+    auth: UrlAuth,
 }
 
 async fn through_function_url(State(url): State<Arc<FunctionUrl>>, request: Request) -> Response {
@@ -137,6 +160,11 @@ async fn through_function_url(State(url): State<Arc<FunctionUrl>>, request: Requ
     let Ok(body) = to_bytes(body, PAYLOAD_BYTES_MAX).await else {
         return whole(refusal(StatusCode::PAYLOAD_TOO_LARGE, "Request Too Long"));
     };
+    if let UrlAuth::Signed(signers) = &url.auth
+        && let Err(why) = signers.check(&parts, &body)
+    {
+        return whole(refusal(StatusCode::FORBIDDEN, &why.to_string()));
+    }
     let event = event(&Edge::FunctionUrl, &parts, &body);
     let (status, message) = match url.lambda.invoke(&url.function, &named(&parts), event).await {
         Ok(Answer::Whole(answer)) => match response(&answer) {
@@ -218,15 +246,15 @@ fn named(request: &request::Parts) -> String {
     format!("{} {}", request.method, request.uri.path())
 }
 
-/// The route that fits best: the fewest parameters win, and a method before `ANY`.
-fn find<'r>(routes: &'r [Route], method: &Method, path: &str) -> Option<(&'r Route, BTreeMap<String, String>)> {
-    let fits = routes.iter().filter_map(|route| {
+/// The place of the route that fits best: the fewest parameters win, and a method before `ANY`.
+fn find(routes: &[Route], method: &Method, path: &str) -> Option<(usize, BTreeMap<String, String>)> {
+    let fits = routes.iter().enumerate().filter_map(|(at, route)| {
         let (verb, pattern) = route.key.split_once(' ').unwrap_or(("ANY", "/{proxy+}"));
         let parameters = (verb == "ANY" || verb == method.as_str()).then(|| parameters_of(pattern, path)).flatten()?;
         let rank = (pattern.contains("+}"), parameters.len(), verb == "ANY");
-        Some((rank, route, parameters))
+        Some((rank, at, parameters))
     });
-    fits.min_by_key(|(rank, ..)| *rank).map(|(_, route, parameters)| (route, parameters))
+    fits.min_by_key(|(rank, ..)| *rank).map(|(_, at, parameters)| (at, parameters))
 }
 
 fn parameters_of(pattern: &str, path: &str) -> Option<BTreeMap<String, String>> {
@@ -249,12 +277,11 @@ fn parameters_of(pattern: &str, path: &str) -> Option<BTreeMap<String, String>> 
 }
 
 /// A token bucket; without a limit it admits everything.
-#[derive(Default)]
 struct Throttle(Option<(Throttling, Mutex<(f64, Duration)>)>);
 
 impl Throttle {
-    fn to(limit: Throttling) -> Self {
-        Self(Some((limit, Mutex::new((limit.burst, SystemClock.uptime())))))
+    fn to(limit: Option<Throttling>) -> Self {
+        Self(limit.map(|limit| (limit, Mutex::new((limit.burst, SystemClock.uptime())))))
     }
 
     fn admits(&self) -> bool {
@@ -281,7 +308,8 @@ mod tests {
             ("ANY /api/v1/{rest+}", "rest"),
             ("GET /api/v1/traces/newest", "newest"),
         ];
-        let routes = routes.map(|(key, function)| Route { key: key.into(), function: function.into() });
+        let routes =
+            routes.map(|(key, function)| Route { key: key.into(), function: function.into(), throttling: None });
         let cases: [(&str, &str, Option<(&str, &[(&str, &str)])>); 7] = [
             ("GET", "/api/v1/traces", Some(("list", &[]))),
             ("GET", "/api/v1/traces/4b", Some(("one", &[("id", "4b")]))),
@@ -294,7 +322,7 @@ mod tests {
         for (method, path, expected) in cases {
             let method = Method::from_bytes(method.as_bytes()).expect("a method");
             let found = find(&routes, &method, path);
-            let found = found.map(|(route, parameters)| (route.function.clone(), parameters));
+            let found = found.map(|(at, parameters)| (routes[at].function.clone(), parameters));
             let expected = expected.map(|(function, parameters)| {
                 let owned = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
                 (function.to_owned(), owned.collect())
@@ -305,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_throttle_admits_its_burst_and_no_more() {
-        let throttle = Throttle::to(Throttling { rate_per_second: 0.0, burst: 3.0 });
+        let throttle = Throttle::to(Some(Throttling { rate_per_second: 0.0, burst: 3.0 }));
         assert_eq!([(); 5].map(|()| throttle.admits()), [true, true, true, false, false]);
     }
 }

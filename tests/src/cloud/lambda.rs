@@ -103,6 +103,11 @@ impl Lambda {
         self.known(function).kills.lock().expect("not poisoned").push_back(after);
     }
 
+    /// Nothing that is to come is killed any more.
+    pub fn kill_no_more(&self, function: &str) {
+        self.known(function).kills.lock().expect("not poisoned").clear();
+    }
+
     /// Kills every process of a function that does nothing: the next invocations start cold.
     pub fn cool_down(&self, function: &str) {
         let idle = |environment: &mut Arc<Environment>| environment.take();

@@ -3,7 +3,7 @@
 //!
 //! - [`dev`]: all of it together; [`stack`], [`template`]: what `template.yaml` describes, on emulators; `outputs`: for operators
 //! - [`lambda`]: functions, invoked in processes of their own; `environment`, `runtime_api`: one such process and what it sees
-//! - [`http`], [`http_event`]: HTTP API, function URLs and the Invoke API in front of them
+//! - [`http`], [`http_event`]: HTTP API, function URLs and the Invoke API in front of them; [`signature`]: SigV4, checked
 //! - [`mapping`]: from a queue to a function; [`schedule`]: ticks
 //! - [`journal`]: what the functions did and said
 //! - [`emulators`]: DynamoDB Local and moto, started as `server`s
@@ -27,6 +27,7 @@ pub mod proxy;
 mod runtime_api;
 pub mod schedule;
 mod server;
+pub mod signature;
 pub mod stack;
 pub mod template;
 

@@ -15,12 +15,13 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::Value;
 
 use super::function::Function;
-use super::http::Route;
+use super::http::{Route, Throttling, UrlAuth};
 use super::mapping::Mapping;
 use super::proxy::access_key_id;
 use super::schedule::Schedule;
+use super::signature::Signers;
 use super::template::{Made, Template, TemplateError};
-use super::{ACCOUNT, REGION};
+use super::{ACCOUNT, REGION, emulators};
 
 /// Of every HTTP API here, in the host name that it would have at AWS.
 const API_ID: &str = "devcloud";
@@ -31,8 +32,8 @@ pub struct Stack {
     pub template: Template,
     pub functions: Vec<Function>,
     pub routes: Vec<Route>,
-    /// Functions with a URL of their own.
-    pub urls: Vec<String>,
+    /// Functions with a URL of their own, and who may call it.
+    pub urls: Vec<(String, UrlAuth)>,
     pub mappings: Vec<Mapping>,
     pub schedules: Vec<Schedule>,
 }
@@ -79,6 +80,10 @@ impl Stack {
         }
         for (id, _) in template.resources("AWS::Serverless::HttpApi")? {
             template.made(&id, made(API_ID, &[]));
+        }
+        for (id, _) in template.resources("AWS::Lambda::Url")? {
+            let url = format!("https://{}.lambda-url.{REGION}.on.aws/", id.to_lowercase());
+            template.made(&id, made(&id, &[("FunctionUrl", url)]));
         }
         let mut stack = Self {
             functions: Vec::new(),
@@ -168,6 +173,8 @@ fn routes(template: &Template) -> Result<Vec<Route>, TemplateError> {
     let mut routes = Vec::new();
     for (_, api) in template.resources("AWS::Serverless::HttpApi")? {
         let body = template.resolve(&api["DefinitionBody"])?;
+        let (general, special) =
+            (template.resolve(&api["DefaultRouteSettings"])?, template.resolve(&api["RouteSettings"])?);
         for (path, verbs) in body["paths"].as_object().into_iter().flatten() {
             for (verb, operation) in verbs.as_object().into_iter().flatten() {
                 let mut integration = &operation["x-amazon-apigateway-integration"];
@@ -175,7 +182,9 @@ fn routes(template: &Template) -> Result<Vec<Route>, TemplateError> {
                     integration = body.pointer(reference.trim_start_matches('#')).unwrap_or(integration);
                 }
                 let function = function_in(integration["uri"].as_str().unwrap_or_default());
-                routes.push(Route { key: format!("{} {path}", verb.to_uppercase()), function });
+                let key = format!("{} {path}", verb.to_uppercase());
+                let throttling = throttling(special.get(&key).unwrap_or(&general));
+                routes.push(Route { key, function, throttling });
             }
         }
     }
@@ -188,9 +197,25 @@ fn function_in(arn: &str) -> String {
     name.split([':', '/']).next().unwrap_or_default().to_owned()
 }
 
-fn urls(template: &Template) -> Result<Vec<String>, TemplateError> {
-    let urls = template.resources("AWS::Lambda::Url")?;
-    urls.iter().map(|(_, url)| template.resolve_text(&url["TargetFunctionArn"])).collect()
+fn throttling(settings: &Value) -> Option<Throttling> {
+    let rate_per_second = settings["ThrottlingRateLimit"].as_f64()?;
+    Some(Throttling { rate_per_second, burst: settings["ThrottlingBurstLimit"].as_f64()? })
+}
+
+/// A signature must be the operator's.
+fn urls(template: &Template) -> Result<Vec<(String, UrlAuth)>, TemplateError> {
+    let operator = emulators::keys();
+    let mut urls = Vec::new();
+    for (_, url) in template.resources("AWS::Lambda::Url")? {
+        let auth = match template.resolve_text(&url["AuthType"])?.as_str() {
+            "AWS_IAM" => {
+                UrlAuth::Signed(Signers::default().with(operator.access_key_id(), operator.secret_access_key()))
+            }
+            _ => UrlAuth::Open,
+        };
+        urls.push((template.resolve_text(&url["TargetFunctionArn"])?, auth));
+    }
+    Ok(urls)
 }
 
 async fn create_tables(template: &mut Template, cloud: &Cloud) -> Result<(), StackError> {

@@ -90,6 +90,11 @@ impl Template {
         &self.whole["Globals"][kind]
     }
 
+    /// Every parameter with its value.
+    pub fn parameters(&self) -> &BTreeMap<String, String> {
+        &self.parameters
+    }
+
     /// Every output whose value is known here.
     pub fn outputs(&self) -> BTreeMap<String, String> {
         let outputs = self.whole["Outputs"].as_object().into_iter().flatten();

@@ -1,19 +1,23 @@
 //! HTTP to the API: JSON in, JSON out, errors as the API words them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use aws::Signer;
 use http::Method;
 use serde_json::Value;
 use ureq::tls::TlsConfig;
 
 use super::error::ErrorDetail;
-use super::{CliError, trust};
+use super::{CliError, sign, trust};
 
 pub(super) struct Api {
     agent: ureq::Agent,
     url: String,
     /// None: what is asked needs no key.
     key: Option<String>,
+    /// Of a function URL that asks for signatures.
+    signer: Option<Arc<Signer>>,
     /// For whoever finds nobody there.
     unreachable_hint: String,
 }
@@ -34,7 +38,12 @@ impl Api {
             .user_agent(concat!("plimsoll/", env!("CARGO_PKG_VERSION")))
             .build();
         let url = url.trim_end_matches('/').to_owned();
-        Self { agent: config.new_agent(), url, key, unreachable_hint }
+        Self { agent: config.new_agent(), url, key, signer: None, unreachable_hint }
+    }
+
+    /// From now on every request to this API is signed.
+    pub(super) fn signed(self, signer: Option<Arc<Signer>>) -> Self {
+        Self { signer, ..self }
     }
 
     pub(super) fn get(&self, path: &str) -> Result<Value, CliError> {
@@ -75,26 +84,39 @@ impl Api {
 
     /// What an answer links to. The link is all that is needed: our key is nothing to whoever keeps it.
     pub(super) fn linked(&self, url: &str) -> Result<Value, CliError> {
-        self.ask(Method::GET, url, None, None)
+        self.ask(Method::GET, url, Entry::Open, None)
     }
 
     fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, CliError> {
-        self.ask(method, &format!("{}{path}", self.url), self.key.as_deref(), body)
+        let entry = match (&self.key, &self.signer) {
+            (key, Some(signer)) => Entry::Signed { signer, key: key.as_deref() },
+            (Some(key), None) => Entry::Key(key),
+            (None, None) => Entry::Open,
+        };
+        self.ask(method, &format!("{}{path}", self.url), entry, body)
     }
 
-    fn ask(&self, method: Method, url: &str, key: Option<&str>, body: Option<&Value>) -> Result<Value, CliError> {
+    fn ask(&self, method: Method, url: &str, entry: Entry<'_>, body: Option<&Value>) -> Result<Value, CliError> {
         let unreachable = |error: ureq::Error| CliError::Unreachable {
             url: self.url.clone(),
             cause: error.to_string(),
             hint: Some(trust::advice(&error).map_or_else(|| self.unreachable_hint.clone(), str::to_owned)),
         };
-        let mut request = http::Request::builder().method(method).uri(url).header("accept", "application/json");
-        if let Some(key) = key {
-            request = request.header("authorization", format!("Bearer {key}"));
+        let body = body.map(Value::to_string);
+        let mut request = http::Request::builder().method(&method).uri(url).header("accept", "application/json");
+        match entry {
+            Entry::Open => {}
+            Entry::Key(key) => request = request.header("authorization", format!("Bearer {key}")),
+            Entry::Signed { signer, key } => {
+                let sent = body.as_deref().unwrap_or_default().as_bytes();
+                for (name, value) in sign::headers(signer, method.as_str(), url, key, sent)? {
+                    request = request.header(name, value);
+                }
+            }
         }
         let response = match body {
             Some(body) => {
-                let request = request.header("content-type", "application/json").body(body.to_string());
+                let request = request.header("content-type", "application/json").body(body);
                 self.agent.run(request.map_err(|error| CliError::Usage(format!("{url}: {error}")))?)
             }
             None => {
@@ -109,6 +131,13 @@ impl Api {
     }
 }
 
+/// How a request gets in.
+enum Entry<'e> {
+    Open,
+    Key(&'e str),
+    Signed { signer: &'e Signer, key: Option<&'e str> },
+}
+
 fn understand(url: &str, status: u16, text: &[u8]) -> Result<Value, CliError> {
     if (200..300).contains(&status) && text.is_empty() {
         return Ok(Value::Null);
@@ -118,6 +147,9 @@ fn understand(url: &str, status: u16, text: &[u8]) -> Result<Value, CliError> {
         CliError::Foreign { url: url.to_owned(), status, body }
     };
     let mut answer: Value = serde_json::from_slice(text).map_err(|_| foreign())?;
+    if status == 403 && sign::is_refusal_of_aws(&answer) {
+        return Err(sign::refused(url, &answer));
+    }
     if (200..300).contains(&status) {
         return Ok(answer);
     }

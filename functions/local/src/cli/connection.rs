@@ -2,7 +2,9 @@
 
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use aws::Signer;
 use clap::Args;
 use serde::Deserialize;
 use ureq::tls::TlsConfig;
@@ -132,22 +134,30 @@ impl Connection {
         }
     }
 
+    /// Who signs requests to where OTLP goes, if they must be signed.
+    pub(super) fn otlp_signer(&self) -> Result<Option<Arc<Signer>>, CliError> {
+        Ok(self.deployed()?.and_then(|(deployed, _)| deployed.signer.clone()))
+    }
+
     pub(super) fn tls(&self) -> Result<TlsConfig, CliError> {
         self.trust.tls()
     }
 
     fn api(&self, what: For, key: Option<String>) -> Result<Api, CliError> {
-        let (url, hint) = match self.deployed()? {
+        let (url, signer, hint) = match self.deployed()? {
             Some((deployed, _)) => {
-                let url = if what == For::Read { &deployed.query_url } else { &deployed.api_url };
-                (url.clone(), format!("`plimsoll doctor --stack {}` says more", deployed.name))
+                let (url, signer) = match what {
+                    For::Read => (&deployed.query_url, deployed.signer.clone()),
+                    For::Ingest | For::Admin => (&deployed.api_url, None),
+                };
+                (url.clone(), signer, format!("`plimsoll doctor --stack {}` says more", deployed.name))
             }
             None => {
                 let url = self.url.as_deref().unwrap_or(URL_DEFAULT);
-                (url.to_owned(), self.unreachable_hint(url))
+                (url.to_owned(), None, self.unreachable_hint(url))
             }
         };
-        Ok(Api::new(&url, key, hint, self.tls()?))
+        Ok(Api::new(&url, key, hint, self.tls()?).signed(signer))
     }
 
     /// The stack that was asked for, read once.

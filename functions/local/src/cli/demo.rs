@@ -64,7 +64,8 @@ const BACKFILL_MAX: Duration = Duration::from_secs(90 * 86_400);
 
 pub(super) fn run(args: &DemoArgs, screen: &mut Screen) -> Result<(), CliError> {
     let otlp_url = args.connection.otlp_url(args.otlp_url.as_deref())?;
-    let sender = Sender::trusting(args.connection.tls()?, &otlp_url, &args.connection.key(For::Ingest)?);
+    let sender = Sender::trusting(args.connection.tls()?, &otlp_url, &args.connection.key(For::Ingest)?)
+        .signed(args.connection.otlp_signer()?);
     let stop = Arc::new(AtomicBool::new(false));
     stop_on_signal(Arc::clone(&stop))?;
     let clock = SystemClock;

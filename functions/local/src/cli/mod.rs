@@ -21,6 +21,7 @@ mod query;
 mod reach;
 mod repair;
 mod serve;
+mod sign;
 mod stack;
 mod status;
 mod table;

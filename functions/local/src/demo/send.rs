@@ -3,10 +3,11 @@
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use aws::Signer;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use model::{Micros, Signal};
@@ -16,6 +17,7 @@ use serde::Serialize;
 use ureq::tls::TlsConfig;
 
 use super::Request;
+use crate::signing::{self, SigningError};
 
 /// Where to deliver, and how.
 pub struct Sender {
@@ -23,6 +25,8 @@ pub struct Sender {
     /// Without a path: `http://127.0.0.1:4318`.
     url: String,
     key: String,
+    /// Of a function URL that asks for signatures.
+    signer: Option<Arc<Signer>>,
 }
 
 /// What was delivered of one signal.
@@ -69,6 +73,8 @@ pub enum SendError {
     StillBusy { url: String, status: u16, waited_s: u64, wait_s: u64, message: String },
     #[error("cannot compress a request: {0}")]
     Compress(#[source] std::io::Error),
+    #[error("a request is not signed: {0}")]
+    Sign(#[from] SigningError),
 }
 
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -94,7 +100,12 @@ impl Sender {
             .tls_config(tls)
             .user_agent(concat!("plimsoll-demo/", env!("CARGO_PKG_VERSION")))
             .build();
-        Self { agent: config.new_agent(), url: url.trim_end_matches('/').to_owned(), key: key.to_owned() }
+        Self { agent: config.new_agent(), url: url.trim_end_matches('/').to_owned(), key: key.to_owned(), signer: None }
+    }
+
+    /// From now on every request is signed.
+    pub fn signed(self, signer: Option<Arc<Signer>>) -> Self {
+        Self { signer, ..self }
     }
 
     /// Delivers all `requests` by `n_senders` threads, or until `stop`. `watch` sees the totals after each delivery.
@@ -151,7 +162,7 @@ impl Sender {
             if stopping() {
                 return Ok(None);
             }
-            let response = match self.post(&url, &body) {
+            let response = match self.post(&url, &self.entry(&url, &body)?, &body) {
                 Ok(response) => response,
                 // A kept connection may have been closed meanwhile. Sending again is safe: a body is known by its hash.
                 Err(source) if !reconnected && !is_connection_refused(&source) => {
@@ -181,13 +192,23 @@ impl Sender {
         }
     }
 
-    fn post(&self, url: &str, body: &[u8]) -> Result<http::Response<ureq::Body>, ureq::Error> {
-        self.agent
-            .post(url)
-            .header("content-type", "application/x-protobuf")
-            .header("content-encoding", "gzip")
-            .header("authorization", &format!("Bearer {}", self.key))
-            .send(body)
+    /// The headers that let a request in.
+    fn entry(&self, url: &str, body: &[u8]) -> Result<Vec<(String, String)>, SendError> {
+        match &self.signer {
+            None => Ok(vec![("authorization".to_owned(), format!("Bearer {}", self.key))]),
+            Some(signer) => Ok(signing::headers(signer, "POST", url, Some(&self.key), body)?),
+        }
+    }
+
+    fn post(
+        &self,
+        url: &str,
+        entry: &[(String, String)],
+        body: &[u8],
+    ) -> Result<http::Response<ureq::Body>, ureq::Error> {
+        let request = self.agent.post(url).header("content-type", "application/x-protobuf");
+        let request = request.header("content-encoding", "gzip");
+        entry.iter().fold(request, |request, (name, value)| request.header(name, value)).send(body)
     }
 }
 

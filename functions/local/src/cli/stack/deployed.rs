@@ -1,6 +1,9 @@
 //! A deployed stack as its outputs describe it.
 
-use aws::{Cloud, CloudError, Fault, FaultKind, Stack, StackError};
+use std::sync::Arc;
+
+use aws::{Cloud, CloudError, Fault, FaultKind, Signer, Stack, StackError};
+use clock::SystemClock;
 use model::ProjectSettings;
 
 use super::block_on;
@@ -14,6 +17,8 @@ pub(in crate::cli) struct Deployed {
     pub(in crate::cli) otlp_url: String,
     pub(in crate::cli) query_url: String,
     pub(in crate::cli) api_url: String,
+    /// Of requests to `otlp_url` and `query_url`, if they are function URLs that ask for signatures.
+    pub(in crate::cli) signer: Option<Arc<Signer>>,
     pub(super) table: String,
     pub(super) bucket: String,
     /// `s3://<bucket>/<prefix>`
@@ -53,13 +58,13 @@ impl Deployed {
 
     pub(super) async fn read(cloud: &Cloud, name: &str) -> Result<Self, CliError> {
         let stack = cloud.stack(name).await.map_err(|error| unreadable(&error))?;
-        Self::of(&stack).map_err(|missing| CliError::Cloud {
+        Self::of(&stack, cloud).map_err(|missing| CliError::Cloud {
             what: format!("stack `{name}` ({}) lacks the outputs {}", stack.status, missing.join(", ")),
             advice: "deploy Plimsoll's template under this name, or wait until it is deployed".to_owned(),
         })
     }
 
-    pub(super) fn of(stack: &Stack) -> Result<Self, Vec<&'static str>> {
+    pub(super) fn of(stack: &Stack, cloud: &Cloud) -> Result<Self, Vec<&'static str>> {
         let missing: Vec<_> = OUTPUTS.into_iter().filter(|name| !stack.outputs.contains_key(*name)).collect();
         if !missing.is_empty() {
             return Err(missing);
@@ -71,6 +76,7 @@ impl Deployed {
             otlp_url: url("OtlpEndpoint"),
             query_url: url("QueryEndpoint"),
             api_url: url("ApiEndpoint"),
+            signer: is_signed(stack).then(|| Arc::new(cloud.signer(Arc::new(SystemClock)))),
             table: output("TableName"),
             bucket: output("BucketName"),
             root: output("RootUri"),
@@ -88,6 +94,12 @@ impl Deployed {
         let text = text.map_err(|fault| refused(&format!("cannot read secret {}", self.secret), &fault))?;
         text.map(|text| StackKeys::parse(&text, &self.secret)).transpose()
     }
+}
+
+/// Management stays behind the HTTP API, which takes keys alone.
+fn is_signed(stack: &Stack) -> bool {
+    let is = |name: &str, value: &str| stack.parameters.get(name).is_some_and(|given| given == value);
+    is("Edge", "function-url") && is("FunctionUrlAuth", "AWS_IAM")
 }
 
 /// A parameter that is not there takes the program's default.
@@ -160,18 +172,43 @@ fn no_keys(name: &str) -> CliError {
 
 #[cfg(test)]
 mod tests {
+    use aws::Endpoints;
+    use aws_credential_types::Credentials;
+
     use super::*;
+
+    fn cloud() -> Cloud {
+        let keys = Credentials::new("id", "secret", None, None, "test");
+        Cloud::with_keys("eu-central-1", keys, Endpoints::default())
+    }
 
     #[test]
     fn all_outputs_that_are_missing_are_told_at_once() {
         let outputs = OUTPUTS[2..].iter().map(|name| ((*name).to_owned(), format!("https://{name}/"))).collect();
         let parameters = [("DefaultRetentionDaysMetrics".to_owned(), "7".to_owned())].into();
         let mut stack = Stack { name: "s".into(), status: "CREATE_COMPLETE".into(), parameters, outputs };
-        assert_eq!(Deployed::of(&stack).expect_err("two are missing"), OUTPUTS[..2]);
+        assert_eq!(Deployed::of(&stack, &cloud()).expect_err("two are missing"), OUTPUTS[..2]);
         stack.outputs.extend(OUTPUTS[..2].iter().map(|name| ((*name).to_owned(), String::new())));
-        let deployed = Deployed::of(&stack).expect("all there");
+        let deployed = Deployed::of(&stack, &cloud()).expect("all there");
         assert_eq!(deployed.api_url, "https://ApiEndpoint");
         assert_eq!(deployed.settings, ProjectSettings { retention_days_metrics: 7, ..ProjectSettings::default() });
+    }
+
+    #[test]
+    fn requests_are_signed_where_function_urls_ask_for_it() {
+        for (edge, auth, signed) in [
+            ("http-api", "NONE", false),
+            ("http-api", "AWS_IAM", false),
+            ("function-url", "NONE", false),
+            ("function-url", "AWS_IAM", true),
+        ] {
+            let outputs = OUTPUTS.iter().map(|name| ((*name).to_owned(), String::new())).collect();
+            let parameters = [("Edge", edge), ("FunctionUrlAuth", auth)];
+            let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+            let stack = Stack { name: "s".into(), status: "CREATE_COMPLETE".into(), parameters, outputs };
+            let deployed = Deployed::of(&stack, &cloud()).expect("all there");
+            assert_eq!(deployed.signer.is_some(), signed, "{edge} {auth}");
+        }
     }
 
     /// What is read here is what template.yaml says.

@@ -43,7 +43,7 @@ async fn from_aws(name: &str) -> Result<(Vec<Check>, Option<(Deployed, StackKeys
         Err(error) => return Err(unreadable(&error)),
     };
     let mut checks = vec![resources::stack(&stack)];
-    let deployed = match Deployed::of(&stack) {
+    let deployed = match Deployed::of(&stack, &cloud) {
         Ok(deployed) => deployed,
         Err(missing) => {
             let found = format!("lacks {}", missing.join(", "));

@@ -93,8 +93,8 @@ impl Doors {
             Ok::<_, CliError>(Api::new(url, Some(keys.of(what).to_owned()), hint, trust.tls()?))
         };
         Ok(Self {
-            otlp: open(&deployed.otlp_url, For::Ingest)?,
-            query: open(&deployed.query_url, For::Read)?,
+            otlp: open(&deployed.otlp_url, For::Ingest)?.signed(deployed.signer.clone()),
+            query: open(&deployed.query_url, For::Read)?.signed(deployed.signer.clone()),
             management: open(&deployed.api_url, For::Admin)?,
         })
     }

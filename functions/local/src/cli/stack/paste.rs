@@ -41,11 +41,21 @@ pub(super) fn text(done: &Done, keys: Keys) -> String {
         Keys::Hidden => place.to_owned(),
     };
     let (ingest, read) = (key(For::Ingest, "<ingest key>"), key(For::Read, "<read key>"));
-    let (curl, env) = (curl_lines(otlp, query, &ingest, &read), env_lines(otlp, &ingest));
+    let ways = match deployed.signer {
+        None => {
+            let (curl, env) = (curl_lines(otlp, query, &ingest, &read), env_lines(otlp, &ingest));
+            format!("Send a span, then read it back:\n\n{curl}\n\nOpenTelemetry SDKs:\n\n{env}")
+        }
+        Some(_) => {
+            "OTLP and queries take requests signed with SigV4 only (FunctionUrlAuth=AWS_IAM). SDKs do not sign: let \
+                    them send to a Collector."
+                .to_owned()
+        }
+    };
     let collector: String = deployed.collector.trim_end().lines().map(|line| format!("  {line}\n")).collect();
     format!(
         "{}\n  OTLP/HTTP  {otlp}/v1/traces, /v1/logs, /v1/metrics\n  API        {api}/api/v1/\n  data       {root}/{project}/\n\
-         {}\n\nSend a span, then read it back:\n\n{curl}\n\nOpenTelemetry SDKs:\n\n{env}\n\n\
+         {}\n\n{ways}\n\n\
          The Collector, with the ingest key in PLIMSOLL_INGEST_KEY:\n\n{collector}\n\
          What the command line does from here:\n\n  plimsoll doctor --stack {name} --send\n  plimsoll status --stack {name}\n  \
          plimsoll query --stack {name} \"SELECT count(*) FROM otel_logs_and_spans\"",
