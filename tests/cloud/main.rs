@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use tests::cloud::Emulators;
-use tests::cloud::dev::{DevCloud, Settings, Ticks};
+use tests::cloud::dev::{DevCloud, Settings, Throttled, Ticks};
 use tests::cloud::journal::Journal;
 
 /// Of the stack, and so in every name.
@@ -49,6 +49,7 @@ fn settings(faster: u32) -> Settings {
         visibility: Some(Duration::from_secs(60)),
         ticks: Ticks::Faster(faster.max(1)),
         concurrency_max: 8,
+        throttling: Throttled::Below("/"),
         ..Settings::default()
     }
 }
