@@ -30,7 +30,7 @@ pub(super) fn report(report: &mut Report, measured: &[Measured], unlike: &[Unlik
         "suite: our time over that of the faster peer",
         "Every shape over the last hour, day, 7 and 30 days of the month, warm, medians of turns; 0.5 is twice as fast. Beside \
          it the milliseconds of the widest window: ours (and what of it is planning), DuckDB, chDB.",
-        &by_shape(measured, |of| ratios(of)),
+        &by_shape(measured, ratios),
     );
     Report::table(
         "suite: live segments, fresh processes, memory",
