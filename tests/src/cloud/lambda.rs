@@ -20,6 +20,8 @@ use super::journal::Journal;
 const INIT_WITHIN: Duration = Duration::from_secs(10);
 /// An environment that has answered asks for its next event any moment: as long as this is waited before throttling.
 const ASKS_AGAIN_WITHIN: Duration = Duration::from_secs(2);
+/// What a process said before it ended is in the hands of its Runtime API by then.
+const LAST_WORDS_WITHIN: Duration = Duration::from_millis(200);
 
 /// All functions of an account.
 pub struct Lambda {
@@ -220,10 +222,14 @@ impl Pool {
                 Err(_) => Err(exited(&environment.end().await)),
             }
         };
+        tokio::pin!(answered);
         tokio::select! {
             biased;
-            answer = answered => answer,
-            how = environment.end() => Err(exited(&how)),
+            answer = &mut answered => answer,
+            // What it said before may still be read from its connection.
+            how = environment.end() => {
+                within(&SystemClock, LAST_WORDS_WITHIN, &mut answered).await.unwrap_or_else(|| Err(exited(&how)))
+            }
             () = SystemClock.sleep(kill_after.unwrap_or(timeout)) => {
                 environment.kill();
                 let how = environment.end().await;
