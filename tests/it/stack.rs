@@ -287,8 +287,8 @@ const ANOTHERS: &str = r#"{"v":1,"installation":"0123456789abcdef0123456789abcde
 fn mark(site: &Site, mark: Option<&'static str>) {
     let client = site.s3();
     let listed = site.block_on(client.list_objects_v2().bucket(&site.bucket).send()).expect("listed");
-    let keys = listed.contents().iter().filter_map(|object| object.key());
-    let key = keys.filter(|key| key.ends_with("/_plimsoll/owner.json")).next().expect("stack init has made it");
+    let mut keys = listed.contents().iter().filter_map(|object| object.key());
+    let key = keys.find(|key| key.ends_with("/_plimsoll/owner.json")).expect("stack init has made it");
     match mark {
         Some(mark) => {
             let put = client.put_object().bucket(&site.bucket).key(key).body(mark.as_bytes().to_vec().into());

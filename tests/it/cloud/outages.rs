@@ -31,10 +31,9 @@ fn with_new_rows(cloud: &DevCloud, seed: u64) {
 
 #[test]
 fn a_store_that_is_away_is_no_fault_of_the_query() {
-    let mut settings = Settings::default();
     // What a test sends last stays live.
-    settings.parameters = vec![("CompactAfter", "3s".to_owned()), ("TriggerBatchWindowSeconds", "1".to_owned())];
-    let cloud = cloud(settings);
+    let parameters = vec![("CompactAfter", "3s".to_owned()), ("TriggerBatchWindowSeconds", "1".to_owned())];
+    let cloud = cloud(Settings { parameters, ..Settings::default() });
     let refused = Act::Refuse;
     let s3 = |act| Rule::new(act, When::Always).service("s3").by("query");
     let dynamodb = |act| Rule::new(act, When::Always).service("dynamodb").by("query");
