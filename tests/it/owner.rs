@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws::S3Root;
-use clock::{Clock, SystemClock};
+use clock::{Clock, RandomIds, SystemClock};
 use local::serve::{Aws, BucketDoors, Root, ServeConfig, Server};
+use meta::{ItemKey, ItemStore, Operation};
 use model::{InstallationId, Signal};
 use prost::Message;
 use serde_json::{Value, json};
-use testkit::MemoryBuckets;
 use testkit::telemetry::{self, Sample};
+use testkit::{MemoryBuckets, MemoryItems};
 use tests::cloud::Emulators;
 use tests::{Reply, World, eventually};
 use tokio::runtime::Runtime;
@@ -224,4 +225,19 @@ fn the_installations_own_bucket_is_no_customers_to_bring() {
     let refused = connect(&world, &place);
     assert_eq!(refused.status, 400, "{}", refused.text());
     assert!(refused.text().contains("this installation's own"), "{}", refused.text());
+}
+
+/// A process that is warm would claim buckets under the id of a ledger that is gone.
+#[tokio::test]
+async fn a_ledger_that_was_emptied_has_another_id_for_processes_that_went_on() {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let items: Arc<dyn ItemStore> = Arc::new(MemoryItems::new(Arc::clone(&clock)));
+    let process = || meta::Installation::new(Arc::clone(&items), Arc::clone(&clock), Arc::new(RandomIds));
+    let (warm, another) = (process(), process());
+    let before = warm.id().await.expect("an id");
+    assert_eq!(another.id().await.expect("the same id"), before);
+    items.write(Operation::delete(ItemKey::new(meta::installation::PARTITION, "id"))).await.expect("emptied");
+    let after = another.id().await.expect("another id");
+    assert_ne!(after, before);
+    assert_eq!(warm.id().await.expect("that of the ledger"), after);
 }

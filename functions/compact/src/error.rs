@@ -2,10 +2,10 @@
 
 use lake::{LogError, WriteError};
 use meta::StoreError;
+use model::chain;
 use objects::{ObjectError, RootError};
 
 use crate::aside::AsideError;
-use crate::handle::chain;
 
 #[derive(Debug, thiserror::Error)]
 pub enum PassError {

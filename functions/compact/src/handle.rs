@@ -134,18 +134,3 @@ fn failed(app: &App, table: &TableId, error: &crate::PassError) -> Outcome {
         _ => Outcome::Failed { error: text },
     }
 }
-
-/// An error and its causes in one line, each once, without the backtrace that some libraries write below.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        let said = said.lines().next().unwrap_or_default();
-        if !text.contains(said) {
-            text = format!("{text}: {said}");
-        }
-        cause = error.source();
-    }
-    text
-}

@@ -8,7 +8,7 @@ use std::future::ready;
 use futures::StreamExt;
 use meta::ledger::Due;
 use model::safeguard::{Safeguard, holds};
-use model::{Micros, TableId};
+use model::{Micros, TableId, chain};
 
 use crate::handle::{self, Outcome};
 use crate::{App, Counter, Deadline, PassError};
@@ -59,7 +59,7 @@ async fn one(app: &App, due: Due, seen_at: Micros, deadline: Deadline) -> Swept 
     let settled = match &outcome {
         Outcome::Done(_) => settle(app, &due, seen_at).await.unwrap_or_else(|error| {
             app.counters.add(Counter::Errors, 1);
-            tracing::error!(table = %due.table, error = %handle::chain(&error), "settling a swept table failed");
+            tracing::error!(table = %due.table, error = %chain(&error), "settling a swept table failed");
             Settled::Stays
         }),
         _ => Settled::Stays,

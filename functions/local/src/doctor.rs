@@ -12,12 +12,13 @@ use aws::{Cloud, InvalidS3Root, S3Root};
 use clap::Args;
 use clock::{Clock, Ids, RandomIds, SystemClock};
 use embedded::DurableDisk;
+use model::chain;
 use object_store::ObjectStore;
 use objects::Trouble;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
 
-use crate::cli::{Align, CliError, DataArg, Screen, SendArg, StackArg, Table, bytes, chain, stack_doctor};
+use crate::cli::{Align, CliError, DataArg, Screen, SendArg, StackArg, Table, bytes, stack_doctor};
 use crate::serve::Root;
 use crate::serve::root::{self, StoredRoot};
 

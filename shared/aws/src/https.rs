@@ -1,5 +1,5 @@
-//! The HTTPS client of all AWS SDKs: `reqwest`, as in `object_store`, so that a function carries one HTTP and TLS stack and
-//! loads root certificates once.
+//! The HTTPS client of all AWS SDKs: `reqwest`, as in `object_store`, so that a function carries one HTTP and TLS stack. (S3
+//! has a pool of its own: `object_store` builds its client itself.)
 
 use std::time::Duration;
 

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use boot::{Env, LogFormat};
+use model::chain;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::function::{Function, poll};
@@ -41,7 +42,7 @@ where
     let ended = run(name, threads, read, start);
     // Whatever ends a function is an error: Lambda stops its processes without a word.
     if let Err(error) = ended {
-        let message = with_causes(name, error.as_ref());
+        let message = format!("{name} cannot run: {}", chain(error.as_ref()));
         eprintln!("{message}");
         if let Ok(endpoint) = std::env::var(RUNTIME_API)
             && let Err(error) = init_error::report(&endpoint, &message)
@@ -89,16 +90,6 @@ fn runtime(threads: Threads) -> std::io::Result<Runtime> {
     }
 }
 
-fn with_causes(name: &str, error: &dyn Error) -> String {
-    let mut message = format!("{name} cannot run: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        message.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    message
-}
-
 #[cfg(test)]
 mod tests {
     use std::env::VarError;
@@ -116,14 +107,5 @@ mod tests {
         let error = settings(env, read).expect_err("four are missing");
         let missing = ["X", RUNTIME_API, ALWAYS_SET[0], ALWAYS_SET[1]].map(|name| format!("{name} is missing"));
         assert_eq!(error.problems, missing);
-    }
-
-    #[test]
-    fn an_error_is_told_with_its_causes() {
-        #[derive(Debug, thiserror::Error)]
-        #[error("failed to open")]
-        struct Outer(#[source] std::io::Error);
-        let error = Outer(std::io::Error::other("no disk"));
-        assert_eq!(with_causes("ingest", &error), "ingest cannot run: failed to open: no disk");
     }
 }

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use clock::{Clock, Ids};
 use model::{InstallationId, Micros};
 use serde::{Deserialize, Serialize};
-use tokio::sync::OnceCell;
 
 use crate::items::{attributes, parse};
 use crate::{Condition, ItemKey, ItemStore, Operation, StoreError};
@@ -34,20 +33,16 @@ pub struct Installation {
     store: Arc<dyn ItemStore>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
-    known: OnceCell<InstallationId>,
 }
 
 impl Installation {
     pub fn new(store: Arc<dyn ItemStore>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { store, clock, ids, known: OnceCell::new() }
+        Self { store, clock, ids }
     }
 
-    /// Drawn by whoever asks first, on condition that none stands; the same for everybody from then on.
+    /// Drawn by whoever asks first, on condition that none stands; the same for everybody from then on. Read each time: an
+    /// operator may empty the ledger, or take over with another id, under a process that goes on.
     pub async fn id(&self) -> Result<InstallationId, StoreError> {
-        self.known.get_or_try_init(|| self.stand_or_draw()).await.cloned()
-    }
-
-    async fn stand_or_draw(&self) -> Result<InstallationId, StoreError> {
         if let Some(id) = self.standing().await? {
             return Ok(id);
         }

@@ -3,6 +3,7 @@
 //! No I/O, no async, no clock: every function here answers from its arguments alone. The one exception is the switch in
 //! [`safeguard`], which only a test can set.
 
+mod chain;
 mod choice;
 mod hash;
 mod installation;
@@ -17,6 +18,7 @@ pub mod storage;
 mod table;
 mod time;
 
+pub use chain::chain;
 pub use choice::{DueRule, choose_within};
 pub use hash::{BodyHash, InvalidHash};
 pub use installation::{InstallationId, InvalidInstallationId};

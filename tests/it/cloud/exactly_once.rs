@@ -108,8 +108,9 @@ fn a_trigger_whose_function_dies_each_time_is_put_aside_its_rows_are_read_and_re
     };
     eventually("the trigger is put aside", Duration::from_secs(60), || dead() > 0);
     book.check(&cloud);
+    // Not once a delivery: a message that SQS hands out to a poller whose answer is late counts as received, too.
     let died = invoked(&cloud, "compact");
-    assert!(died.len() >= 5 && died.iter().all(|invoked| invoked.result.is_err()), "{died:?}");
+    assert!(died.len() > 1 && died.iter().all(|invoked| invoked.result.is_err()), "{died:?}");
 
     // moto cannot move messages itself, so the command line does: by hand.
     cloud.describe();

@@ -7,11 +7,10 @@ use async_trait::async_trait;
 use axum::Router;
 use lambda::{Answer, Call, Event, Failure, Function, Http, HttpEvent, Sending, SqsMessage, api_refusal};
 use meta::keys::Keys;
-use model::TableId;
+use model::{TableId, chain};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::handle::chain;
 use crate::http::repair_each;
 use crate::{App, Chores, Deadline, Fate, Operate, log_lag, maintain_all, router, see_to, sweep};
 

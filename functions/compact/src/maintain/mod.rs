@@ -18,9 +18,8 @@ mod vacuum;
 
 use lake::ForeignCommit;
 use model::safeguard::{Safeguard, holds};
-use model::{Micros, TableId};
+use model::{Micros, TableId, chain};
 
-use crate::handle::chain;
 use crate::pass::{self, Held, Pass, Taking};
 use crate::{App, Counter, Deadline, PassError};
 

@@ -2,14 +2,13 @@
 //! the store's clock. Nothing names them but links that have run out by then, so no lease is needed.
 
 use futures::TryStreamExt;
-use model::{MICROS_PER_DAY, Micros, ProjectId};
+use model::{MICROS_PER_DAY, Micros, ProjectId, chain};
 use object_store::ObjectStore;
 use object_store::path::Path;
 use objects::results_prefix;
 
 use super::delete::delete_each;
 use super::{days, store_time};
-use crate::handle::chain;
 use crate::{App, Counter, PassError};
 
 /// How long an answer lies in the store.

@@ -16,13 +16,12 @@ pub(crate) mod segments;
 use lake::Snapshot;
 use meta::ledger::{LedgerView, Stop};
 use model::safeguard::{Safeguard, holds};
-use model::{DueRule, Micros, TableId};
+use model::{DueRule, Micros, TableId, chain};
 
 pub(crate) use self::commit::commit_and_read_back;
 pub(crate) use self::held::{Held, Taking};
 use self::open::{Opened, open};
 pub(crate) use self::open::{mismatch, stop};
-use crate::handle::chain;
 use crate::{App, Deadline, PassError, maintain};
 
 /// What came of a turn.

@@ -35,9 +35,8 @@ mod numbers;
 mod quarantine;
 mod restore;
 
-use model::{Micros, TableId};
+use model::{Micros, TableId, chain};
 
-use crate::handle::chain;
 use crate::pass::{Held, Taking};
 use crate::{App, Counter, Deadline, PassError};
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use model::chain;
 use serde::Deserialize;
 
 use super::trust;
@@ -125,20 +126,6 @@ fn pointed_at(sql: &str, position: Position) -> Option<[String; 2]> {
     Some([format!("  {start}{shown}{end}"), format!("  {}^", " ".repeat(indent))])
 }
 
-/// An error and its causes on one line, each once: the operator sees no other.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        source = cause.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,13 +161,5 @@ mod tests {
         assert!(lines[1].chars().count() < 110 && lines[1].starts_with("  …") && lines[1].ends_with('…'));
         assert_eq!(refused("SELECT 1", 7, 1).lines().count(), 2);
         assert_eq!(refused("SELECT 1", 0, 0).lines().count(), 2);
-    }
-
-    #[test]
-    fn a_cause_that_is_named_already_is_not_said_again() {
-        #[derive(Debug, thiserror::Error)]
-        #[error("outer: {0}")]
-        struct Outer(#[source] std::io::Error);
-        assert_eq!(chain(&Outer(std::io::Error::other("inner"))), "outer: inner");
     }
 }

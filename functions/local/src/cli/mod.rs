@@ -38,7 +38,6 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use connection::DataArg;
 pub use error::CliError;
-pub(crate) use error::chain;
 pub(crate) use hints::Hints;
 pub(crate) use output::Screen;
 pub use serve::ServeArgs;

@@ -1,9 +1,10 @@
 //! Requests to function URLs of a stack with `FunctionUrlAuth=AWS_IAM`, signed with the operator's AWS credentials.
 
 use aws::Signer;
+use model::chain;
 use serde_json::Value;
 
-use super::{CliError, chain};
+use super::CliError;
 use crate::signing;
 
 /// What is to be added to a request that carries `key` and is sent as it is told here.

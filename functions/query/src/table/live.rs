@@ -13,7 +13,7 @@ use datafusion::physical_expr::projection::ProjectionExprs;
 use datafusion::physical_expr::utils::{collect_columns, conjunction_opt, reassign_expr_columns};
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use model::{ProjectId, Segment, rfc3339};
+use model::{ProjectId, Segment, chain, rfc3339};
 use moka::future::Cache;
 use object_store::ObjectStore;
 use objects::{ObjectError, fetch_segment};
@@ -182,7 +182,7 @@ enum Undecodable {
 fn decode(bytes: Bytes, plan: &RowPlan) -> Result<Vec<RecordBatch>, Undecodable> {
     let columns: Vec<&str> = plan.read.fields().iter().map(|field| field.name().as_str()).collect();
     let damaged = |error: String| Undecodable::Damaged(error);
-    let (batches, _) = rows::segment::read_columns(bytes, &columns).map_err(|e| damaged(said(&e)))?;
+    let (batches, _) = rows::segment::read_columns(bytes, &columns).map_err(|e| damaged(chain(&e)))?;
     let mut planned = Vec::with_capacity(batches.len());
     for batch in batches {
         let batch = conform(&batch, &plan.read).map_err(|e| damaged(e.to_string()))?;
@@ -192,12 +192,6 @@ fn decode(bytes: Bytes, plan: &RowPlan) -> Result<Vec<RecordBatch>, Undecodable>
         }
     }
     Ok(planned)
-}
-
-/// An error with its causes.
-fn said(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |said, cause| format!("{said}: {cause}"))
 }
 
 /// The columns of `read` in its types; what the segment does not have is null.

@@ -8,13 +8,13 @@ use aws::operate::{FunctionFacts, Protection, QueueFacts};
 use aws::{Cloud, Fault, S3Root, Stack};
 use clock::{Clock, RandomIds, SystemClock};
 use meta::{Installation, StoreError};
-use model::InstallationId;
+use model::{InstallationId, chain};
 use object_store::ObjectStore;
 use objects::{Claim, Claimed, OwnerError, ProbeError, Trouble, claim_root, owner_of, probe_create_only};
 
 use super::check::Check;
 use super::deployed::{Deployed, advice};
-use crate::cli::{CliError, chain, units};
+use crate::cli::{CliError, units};
 
 /// Triggers that wait in a queue that is kept up with.
 const WAITING_MAX: u64 = 1_000;
