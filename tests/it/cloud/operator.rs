@@ -5,9 +5,9 @@ use std::process::Command;
 use serde_json::Value;
 use tests::Binary;
 use tests::cloud::Emulators;
-use tests::cloud::dev::Settings;
+use tests::cloud::dev::{Settings, Throttled};
 
-use super::world::cloud;
+use super::world::{cloud, operate};
 
 /// What emulators lack, and `doctor` warns of: backups, and versions of functions.
 const LACKING: [&str; 2] = ["table backups", "functions"];
@@ -45,4 +45,21 @@ fn the_commands_that_make_cloud_prints_do_what_they_say() {
     let status = run(&["status"]);
     assert!(status.contains("otel_metrics") && status.contains("s3://"), "{status}");
     assert!(run(&["stack", "init"]).contains(&cloud.keys.otlp_url), "the addresses of this machine");
+}
+
+/// Three of a route that lets two through at once, and one more in five seconds; `doctor` asks it, too.
+#[test]
+fn an_operator_who_asks_faster_than_the_stack_allows_is_answered_a_little_later() {
+    let cloud = cloud(Settings { throttling: Throttled::Below("/"), ..Settings::default() });
+    cloud.describe();
+    for _ in 0..3 {
+        let (code, out, err) = operate(&cloud, &["status"]);
+        assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    }
+    let (code, out, err) = operate(&cloud, &["doctor", "--json"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let found: Value = serde_json::from_str(&out).expect("JSON");
+    let tables = found["checks"].as_array().expect("checks").iter().find(|check| check["check"] == "tables");
+    assert_eq!(tables.expect("a check of tables")["verdict"], "ok", "{out}");
+    assert!(cloud.n_throttled() >= 2, "the edge throttled {} requests", cloud.n_throttled());
 }

@@ -1,15 +1,19 @@
 //! HTTP to the API: JSON in, JSON out, errors as the API words them.
 
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use aws::Signer;
+use clock::{Clock, Ids, RandomIds, SystemClock};
 use http::Method;
 use serde_json::Value;
+use ureq::Body;
 use ureq::tls::TlsConfig;
 
 use super::error::ErrorDetail;
-use super::{CliError, sign, trust};
+use super::gateway::{Again, Tries, Turned};
+use super::{CliError, gateway, sign, trust};
 
 pub(super) struct Api {
     agent: ureq::Agent,
@@ -47,23 +51,28 @@ impl Api {
     }
 
     pub(super) fn get(&self, path: &str) -> Result<Value, CliError> {
-        self.call(Method::GET, path, None)
+        self.call(Method::GET, path, None, Again::Harmless)
     }
 
     pub(super) fn post(&self, path: &str, body: &Value) -> Result<Value, CliError> {
-        self.call(Method::POST, path, Some(body))
+        self.call(Method::POST, path, Some(body), Again::MayDoTwice)
+    }
+
+    /// A POST that changes nothing, or that is known again when it comes twice.
+    pub(super) fn post_again(&self, path: &str, body: &Value) -> Result<Value, CliError> {
+        self.call(Method::POST, path, Some(body), Again::Harmless)
     }
 
     pub(super) fn put(&self, path: &str, body: &Value) -> Result<Value, CliError> {
-        self.call(Method::PUT, path, Some(body))
+        self.call(Method::PUT, path, Some(body), Again::MayDoTwice)
     }
 
     pub(super) fn patch(&self, path: &str, body: &Value) -> Result<Value, CliError> {
-        self.call(Method::PATCH, path, Some(body))
+        self.call(Method::PATCH, path, Some(body), Again::MayDoTwice)
     }
 
     pub(super) fn delete(&self, path: &str) -> Result<Value, CliError> {
-        self.call(Method::DELETE, path, None)
+        self.call(Method::DELETE, path, None, Again::MayDoTwice)
     }
 
     /// All pages of a list: the items under `field` of each, until there is no `next_cursor`.
@@ -84,51 +93,93 @@ impl Api {
 
     /// What an answer links to. The link is all that is needed: our key is nothing to whoever keeps it.
     pub(super) fn linked(&self, url: &str) -> Result<Value, CliError> {
-        self.ask(Method::GET, url, Entry::Open, None)
+        let request = Request {
+            method: Method::GET,
+            url: url.to_owned(),
+            entry: Entry::Open,
+            body: None,
+            again: Again::Harmless,
+        };
+        whole(self.send(&request)?, &request).map_err(|error| self.unreachable(&error))?
     }
 
-    fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, CliError> {
+    fn call(&self, method: Method, path: &str, body: Option<&Value>, again: Again) -> Result<Value, CliError> {
         let entry = match (&self.key, &self.signer) {
             (key, Some(signer)) => Entry::Signed { signer, key: key.as_deref() },
             (Some(key), None) => Entry::Key(key),
             (None, None) => Entry::Open,
         };
-        self.ask(method, &format!("{}{path}", self.url), entry, body)
+        let url = format!("{}{path}", self.url);
+        let request = Request { method, url, entry, body: body.map(Value::to_string), again };
+        whole(self.send(&request)?, &request).map_err(|error| self.unreachable(&error))?
     }
 
-    fn ask(&self, method: Method, url: &str, entry: Entry<'_>, body: Option<&Value>) -> Result<Value, CliError> {
-        let unreachable = |error: ureq::Error| CliError::Unreachable {
-            url: self.url.clone(),
-            cause: error.to_string(),
-            hint: Some(trust::advice(&error).map_or_else(|| self.unreachable_hint.clone(), str::to_owned)),
-        };
-        let body = body.map(Value::to_string);
-        let mut request = http::Request::builder().method(&method).uri(url).header("accept", "application/json");
+    /// Until it is answered with a success, which is not read yet, or for good with something else.
+    fn send(&self, request: &Request<'_>) -> Result<http::Response<Body>, CliError> {
+        let Request { method, url, again, .. } = request;
+        let began = SystemClock.uptime();
+        let mut tries = Tries::default();
+        loop {
+            let mut response = self.send_once(request)?;
+            if response.status().is_success() {
+                return Ok(response);
+            }
+            let retry_after = retry_after(response.headers());
+            let status = response.status().as_u16();
+            let text = read(&mut response).map_err(|error| self.unreachable(&error))?;
+            let answer: Value = serde_json::from_slice(&text).map_err(|_| foreign(url, status, &text))?;
+            let Some(turned) = Turned::of(status, &answer) else { return Err(refusal(url, status, answer, &text)) };
+            let took = SystemClock.uptime().saturating_sub(began);
+            match tries.next(&turned, *again, retry_after, took, chance()) {
+                Some(wait) => {
+                    gateway::tell(&turned, wait);
+                    thread::sleep(wait);
+                }
+                None => return Err(turned.into_error(&format!("{method} {url}"), *again, &tries)),
+            }
+        }
+    }
+
+    fn send_once(&self, request: &Request<'_>) -> Result<http::Response<Body>, CliError> {
+        let Request { method, url, entry, body, .. } = request;
+        let mut sent = http::Request::builder().method(method).uri(url).header("accept", "application/json");
         match entry {
             Entry::Open => {}
-            Entry::Key(key) => request = request.header("authorization", format!("Bearer {key}")),
+            Entry::Key(key) => sent = sent.header("authorization", format!("Bearer {key}")),
             Entry::Signed { signer, key } => {
-                let sent = body.as_deref().unwrap_or_default().as_bytes();
-                for (name, value) in sign::headers(signer, method.as_str(), url, key, sent)? {
-                    request = request.header(name, value);
+                let bytes = body.as_deref().unwrap_or_default().as_bytes();
+                for (name, value) in sign::headers(signer, method.as_str(), url, *key, bytes)? {
+                    sent = sent.header(name, value);
                 }
             }
         }
+        let malformed = |error| CliError::Usage(format!("{url}: {error}"));
         let response = match body {
             Some(body) => {
-                let request = request.header("content-type", "application/json").body(body);
-                self.agent.run(request.map_err(|error| CliError::Usage(format!("{url}: {error}")))?)
+                let sent = sent.header("content-type", "application/json").body(body.as_str());
+                self.agent.run(sent.map_err(malformed)?)
             }
-            None => {
-                let request = request.body(());
-                self.agent.run(request.map_err(|error| CliError::Usage(format!("{url}: {error}")))?)
-            }
+            None => self.agent.run(sent.body(()).map_err(malformed)?),
         };
-        let mut response = response.map_err(unreachable)?;
-        let status = response.status().as_u16();
-        let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().map_err(unreachable)?;
-        understand(url, status, &text)
+        response.map_err(|error| self.unreachable(&error))
     }
+
+    fn unreachable(&self, error: &ureq::Error) -> CliError {
+        CliError::Unreachable {
+            url: self.url.clone(),
+            cause: error.to_string(),
+            hint: Some(trust::advice(error).map_or_else(|| self.unreachable_hint.clone(), str::to_owned)),
+        }
+    }
+}
+
+/// What is sent, as often as it must be.
+struct Request<'r> {
+    method: Method,
+    url: String,
+    entry: Entry<'r>,
+    body: Option<String>,
+    again: Again,
 }
 
 /// How a request gets in.
@@ -138,24 +189,48 @@ enum Entry<'e> {
     Signed { signer: &'e Signer, key: Option<&'e str> },
 }
 
-fn understand(url: &str, status: u16, text: &[u8]) -> Result<Value, CliError> {
-    if (200..300).contains(&status) && text.is_empty() {
-        return Ok(Value::Null);
+/// A success that is JSON, or nothing.
+fn whole(mut response: http::Response<Body>, request: &Request<'_>) -> Result<Result<Value, CliError>, ureq::Error> {
+    let status = response.status().as_u16();
+    let text = read(&mut response)?;
+    if text.is_empty() {
+        return Ok(Ok(Value::Null));
     }
-    let foreign = || {
-        let body = String::from_utf8_lossy(text).chars().take(SHOWN_CHARS_MAX).collect();
-        CliError::Foreign { url: url.to_owned(), status, body }
-    };
-    let mut answer: Value = serde_json::from_slice(text).map_err(|_| foreign())?;
-    if status == 403 && sign::is_refusal_of_aws(&answer) {
-        return Err(sign::refused(url, &answer));
+    Ok(serde_json::from_slice(&text).map_err(|_| foreign(&request.url, status, &text)))
+}
+
+fn read(response: &mut http::Response<Body>) -> Result<Vec<u8>, ureq::Error> {
+    response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec()
+}
+
+/// What is no success, and not the edge's word.
+fn refusal(url: &str, status: u16, mut answer: Value, text: &[u8]) -> CliError {
+    if status == 403
+        && let Some(refused) = sign::refused(url, &answer)
+    {
+        return refused;
     }
-    if (200..300).contains(&status) {
-        return Ok(answer);
+    match serde_json::from_value::<ErrorDetail>(answer["error"].take()) {
+        Ok(detail) => CliError::Refused { status, detail: Box::new(detail), sql: None },
+        Err(_) => foreign(url, status, text),
     }
-    let detail = answer.get_mut("error").map(Value::take).ok_or_else(foreign)?;
-    let detail: ErrorDetail = serde_json::from_value(detail).map_err(|_| foreign())?;
-    Err(CliError::Refused { status, detail: Box::new(detail), sql: None })
+}
+
+fn foreign(url: &str, status: u16, text: &[u8]) -> CliError {
+    let body = String::from_utf8_lossy(text).chars().take(SHOWN_CHARS_MAX).collect();
+    CliError::Foreign { url: url.to_owned(), status, body }
+}
+
+/// In seconds, as it is nearly always given.
+fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// From 0 to 1.
+fn chance() -> f64 {
+    let drawn = RandomIds.secret();
+    f64::from(u16::from_le_bytes([drawn[0], drawn[1]])) / f64::from(u16::MAX)
 }
 
 /// A query parameter's value.

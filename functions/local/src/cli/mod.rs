@@ -11,6 +11,7 @@ mod compact;
 mod connection;
 mod demo;
 mod error;
+mod gateway;
 mod hints;
 mod key;
 mod openapi;

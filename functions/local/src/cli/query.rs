@@ -95,7 +95,7 @@ pub(super) fn run(args: &QueryArgs, screen: &mut Screen) -> Result<(), CliError>
         sql => sql.to_owned(),
     };
     let api = args.connection.open(For::Read)?;
-    let answer = api.post("/api/v1/query", &args.request(&sql)).map_err(|error| with_sql(error, &sql))?;
+    let answer = api.post_again("/api/v1/query", &args.request(&sql)).map_err(|error| with_sql(error, &sql))?;
     // One that is too large to be sent by the cloud lies in the bucket.
     let answer = match answer.pointer("/result/url").and_then(Value::as_str) {
         Some(url) => api.linked(url)?,

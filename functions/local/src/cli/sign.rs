@@ -4,7 +4,7 @@ use aws::Signer;
 use model::chain;
 use serde_json::Value;
 
-use super::CliError;
+use super::{CliError, gateway};
 use crate::signing;
 
 /// What is to be added to a request that carries `key` and is sent as it is told here.
@@ -23,23 +23,16 @@ pub(super) fn headers(
     })
 }
 
-/// A function URL that turns a request away says so in words of its own: errors of ours have a code.
-pub(super) fn is_refusal_of_aws(answer: &Value) -> bool {
-    answer["error"].is_null() && answer["code"].is_null() && words(answer).is_some()
-}
-
-pub(super) fn refused(url: &str, answer: &Value) -> CliError {
-    CliError::Cloud {
-        what: format!("{url} answered 403: {}", words(answer).unwrap_or_default()),
+/// A function URL that turns a request away says so in words of its own; none: this 403 is ours.
+pub(super) fn refused(url: &str, answer: &Value) -> Option<CliError> {
+    let words = gateway::words(answer)?;
+    Some(CliError::Cloud {
+        what: format!("{url} answered 403: {words}"),
         advice: "AWS says so, not Plimsoll: with FunctionUrlAuth=AWS_IAM, function URLs take requests that are signed (--stack \
                  does) by somebody of the stack's account or its SenderAccount who may do lambda:InvokeFunctionUrl and \
                  lambda:InvokeFunction on the functions' alias `live`; the API keys are not the cause"
             .to_owned(),
-    }
-}
-
-fn words(answer: &Value) -> Option<&str> {
-    answer["Message"].as_str().or(answer["message"].as_str())
+    })
 }
 
 #[cfg(test)]
@@ -57,9 +50,9 @@ mod tests {
             (json!({"code": 7, "message": "this API key lacks the scope `ingest`"}), false),
             (json!({}), false),
         ] {
-            assert_eq!(is_refusal_of_aws(&answer), is_of_aws, "{answer}");
+            assert_eq!(refused("https://u", &answer).is_some(), is_of_aws, "{answer}");
         }
-        let said = refused("https://u", &json!({"Message": "Forbidden"})).report().join(" ");
+        let said = refused("https://u", &json!({"Message": "Forbidden"})).expect("of AWS").report().join(" ");
         assert!(said.contains("answered 403: Forbidden") && said.contains("keys are not the cause"), "{said}");
     }
 }

@@ -32,7 +32,9 @@ impl Check {
     }
 
     pub(super) fn fail(name: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { name, verdict: Verdict::Fail, found: found.into(), advice: advice.into() }
+        let advice = advice.into();
+        debug_assert!(!advice.is_empty(), "{name} fails and says not what to do");
+        Self { name, verdict: Verdict::Fail, found: found.into(), advice }
     }
 
     /// An error of another command as a finding.
@@ -40,11 +42,28 @@ impl Check {
         let mut lines = error.report().into_iter().map(|line| line.trim().to_owned());
         let found = lines.next().unwrap_or_default();
         let found = found.strip_prefix("error: ").map(str::to_owned).unwrap_or(found);
-        Self::fail(name, found, lines.collect::<Vec<_>>().join("; "))
+        let advice = lines.collect::<Vec<_>>().join("; ");
+        Self::fail(name, found, if advice.is_empty() { next_step(error).to_owned() } else { advice })
     }
 
     fn as_json(&self) -> Value {
         json!({ "check": self.name, "verdict": self.verdict.as_str(), "found": self.found, "advice": self.advice })
+    }
+}
+
+/// For an error that says only what is wrong.
+fn next_step(error: &CliError) -> &'static str {
+    match error {
+        CliError::Foreign { .. } => {
+            "something between here and the function answers in its place, or the function failed: look at the function's log, \
+             and at the addresses among the stack's outputs"
+        }
+        CliError::Refused { status: 401 | 403, .. } => {
+            "the keys in the stack's secret do not work: `plimsoll stack init --new-keys` draws new ones"
+        }
+        CliError::Refused { .. } => "the log of the function that answered says more; then run `plimsoll doctor` again",
+        CliError::Usage(_) | CliError::Authorities { .. } => "give the option as `plimsoll doctor --help` says",
+        _ => "run `plimsoll doctor` again; if it stays, the functions' logs say more",
     }
 }
 
@@ -83,5 +102,29 @@ impl Checks {
 
     pub(crate) fn document(&self) -> Value {
         json!({ "fit": self.is_fit(), "checks": self.0.iter().map(Check::as_json).collect::<Vec<_>>() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::error::ErrorDetail;
+
+    #[test]
+    fn no_failed_check_is_without_advice() {
+        let refused = |status| CliError::Refused { status, detail: Box::new(ErrorDetail::default()), sql: None };
+        for error in [
+            CliError::Foreign { url: "https://u".into(), status: 418, body: "tea".into() },
+            refused(401),
+            refused(422),
+            CliError::Usage("not so".into()),
+            CliError::Unreachable { url: "https://u".into(), cause: "gone".into(), hint: None },
+            CliError::Output(std::io::Error::other("full")),
+        ] {
+            let check = Check::failed("tables", &error);
+            assert!(!check.advice.is_empty() && !check.found.is_empty(), "{error:?}");
+        }
+        let said = CliError::Cloud { what: "w".into(), advice: "do this".into() };
+        assert_eq!(Check::failed("tables", &said).advice, "do this");
     }
 }

@@ -34,8 +34,8 @@ pub(super) fn checks(deployed: &Deployed, keys: &StackKeys, trust: &TrustArg) ->
     };
     vec![
         // An empty request is a success, and stores nothing.
-        ingest(doors.otlp.post("/v1/logs", &json!({})), &deployed.name),
-        said("query", doors.query.post("/api/v1/query", &json!({ "sql": "SELECT 1" })), |_| {
+        ingest(doors.otlp.post_again("/v1/logs", &json!({})), &deployed.name),
+        said("query", doors.query.post_again("/api/v1/query", &json!({ "sql": "SELECT 1" })), |_| {
             "answers, and knows the read key".to_owned()
         }),
         said("management", doors.management.get("/api/v1/projects"), |_| "answers, and knows the admin key".to_owned()),
@@ -48,7 +48,7 @@ pub(super) fn send(deployed: &Deployed, keys: &StackKeys, trust: &TrustArg) -> C
     const NAME: &str = "one record";
     let sent = Doors::open(deployed, keys, trust).and_then(|doors| {
         let mark = RandomIds.fresh();
-        doors.otlp.post("/v1/logs", &record(&mark))?;
+        doors.otlp.post_again("/v1/logs", &record(&mark))?;
         Ok((doors, mark))
     });
     let (doors, mark) = match sent {
@@ -62,7 +62,7 @@ pub(super) fn send(deployed: &Deployed, keys: &StackKeys, trust: &TrustArg) -> C
     );
     let began = clock.uptime();
     loop {
-        let answer = doors.query.post("/api/v1/query", &json!({ "sql": sql, "params": { "mark": mark } }));
+        let answer = doors.query.post_again("/api/v1/query", &json!({ "sql": sql, "params": { "mark": mark } }));
         let took = clock.uptime().saturating_sub(began);
         match answer {
             Err(error) => return Check::failed(NAME, &error),

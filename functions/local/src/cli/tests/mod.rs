@@ -1,6 +1,7 @@
 //! The commands against a small API of their own that answers from a script and keeps what it was asked.
 
 mod demo;
+mod gateway;
 mod manage;
 mod operate;
 mod query;
@@ -31,7 +32,12 @@ struct Fake {
 struct Script {
     asked: Arc<Mutex<Vec<Asked>>>,
     answers: Arc<Vec<(u16, String)>>,
+    /// Of answers 429.
+    retry_after_s: &'static str,
 }
+
+/// Longer than anybody waits.
+const HOURS_S: &str = "7200";
 
 impl Fake {
     fn answering(answers: &[(u16, Value)]) -> Self {
@@ -39,8 +45,12 @@ impl Fake {
     }
 
     fn answering_text(answers: &[(u16, String)]) -> Self {
+        Self::telling_to_wait(HOURS_S, answers)
+    }
+
+    fn telling_to_wait(retry_after_s: &'static str, answers: &[(u16, String)]) -> Self {
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let script = Script { asked: Arc::clone(&asked), answers: Arc::new(answers.to_vec()) };
+        let script = Script { asked: Arc::clone(&asked), answers: Arc::new(answers.to_vec()), retry_after_s };
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
@@ -76,7 +86,7 @@ async fn answer(
     let mut asked = script.asked.lock().expect("no panic holds it");
     let (status, text) = script.answers[asked.len().min(script.answers.len() - 1)].clone();
     asked.push((method, path, key, body.to_vec()));
-    let retry_after_s = if status == 429 { "7200" } else { "0" };
+    let retry_after_s = if status == 429 { script.retry_after_s } else { "0" };
     (StatusCode::from_u16(status).expect("a status"), [(header::RETRY_AFTER, retry_after_s)], text).into_response()
 }
 
