@@ -235,6 +235,67 @@ fn a_revoked_role_stops_its_project_alone_and_loses_nothing() {
     assert_eq!(status["tables"][0]["quarantined"], 0);
 }
 
+/// Exit code, and what stdout and stderr say.
+fn cli(world: &World, args: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(Binary::path());
+    let keys = &world.keys;
+    command.args(args).env("PLIMSOLL_URL", &keys.api_url).env("PLIMSOLL_KEY", &keys.admin_key);
+    let output = command.output().expect("it runs");
+    let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned());
+    (output.status.code(), said.concat())
+}
+
+/// It used to count as a failure of the installation's, which named a place of its own where nothing of the project lies.
+#[test]
+fn a_bucket_that_was_deleted_stops_its_project_alone_and_is_named_by_every_command() {
+    let acme = Acme::connected();
+    taken(&acme.client, "before");
+    eventually("compacted", SEEN_WITHIN, || drained(&acme));
+    acme.buckets.delete_bucket(BUCKET);
+
+    let gone = "bucket `acme-telemetry` of project `acme` is not there (NoSuchBucket";
+    let refused = log(&acme.client, "meanwhile");
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert!(refused.header("retry-after").is_some());
+    assert!(refused.text().contains(gone), "{}", refused.text());
+    let query = acme.client.query(&json!({ "sql": "SELECT * FROM otel_logs_and_spans" }));
+    assert_eq!(query.status, 503, "{}", query.text());
+    assert!(query.text().contains(gone), "{}", query.text());
+    let check = admin(&acme.world, "POST", "/api/v1/projects/acme/bucket/check", &json!({}));
+    assert_eq!((check.status, &check.json()["ok"]), (200, &json!(false)), "{}", check.text());
+    assert!(check.text().contains("there is no such bucket"), "{}", check.text());
+
+    taken(&acme.world, "ours");
+    assert_eq!(logs_of(&acme.world), ["ours"]);
+    for command in ["status", "compact", "repair"] {
+        let (code, said) = cli(&acme.world, &[command]);
+        assert_eq!(code, Some(0), "{command}: {said}");
+        assert_eq!(said.matches(&format!("OUT OF REACH acme: {gone}")).count(), 1, "{command}: {said}");
+        assert!(!said.contains("objects/acme"), "a place where it does not lie: {said}");
+        assert!(!said.contains("nothing is lost"), "what was in the bucket is: {said}");
+    }
+    let told = acme.world.api("GET", "/metrics", &acme.world.keys.admin_key, None).text();
+    for (name, value) in [("unreadable", 0), ("out_of_reach", 1)] {
+        let sample = format!("plimsoll_table_{name}{{project=\"acme\",table=\"otel_logs_and_spans\"}} {value}\n");
+        assert!(told.contains(&sample), "{sample} is not in {told}");
+    }
+}
+
+/// What its log says used to be told of a place in the installation's own root.
+#[test]
+fn a_damaged_table_in_a_customers_bucket_is_named_by_where_it_lies() {
+    let acme = Acme::connected();
+    taken(&acme.client, "before");
+    eventually("compacted", SEEN_WITHIN, || drained(&acme));
+    let entry = "tele/metry/acme/otel_logs_and_spans/_delta_log/00000000000000000001.json";
+    acme.world.block_on(acme.buckets.overwrite(BUCKET, entry, b"{"));
+    acme.world.block_on(acme.buckets.overwrite(BUCKET, &entry.replace("1.json", "0.json"), b"{"));
+    let (code, said) = cli(&acme.world, &["status", "--json"]);
+    assert_eq!(code, Some(1), "damage is a failure: {said}");
+    assert!(said.contains("in the log of s3://acme-telemetry/tele/metry/acme/otel_logs_and_spans/"), "{said}");
+    assert!(!said.contains("objects/acme"), "a place where it does not lie: {said}");
+}
+
 #[test]
 fn bucket_and_prefix_stay_and_the_role_may_change() {
     let acme = Acme::connected();
@@ -282,14 +343,7 @@ fn what_does_not_fit_a_bucket_is_refused_in_plain_words() {
 #[test]
 fn the_command_line_makes_connects_and_checks() {
     let acme = acme();
-    let cli = |args: &[&str]| {
-        let mut command = Command::new(Binary::path());
-        let keys = &acme.world.keys;
-        command.args(args).env("PLIMSOLL_URL", &keys.api_url).env("PLIMSOLL_KEY", &keys.admin_key);
-        let output = command.output().expect("it runs");
-        let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned());
-        (output.status.code(), said.concat())
-    };
+    let cli = |args: &[&str]| cli(&acme.world, args);
     let (code, said) = cli(&["project", "create", "second", "--bucket"]);
     assert_eq!(code, Some(0), "{said}");
     assert!(

@@ -12,7 +12,7 @@ use model::storage::{BucketName, BucketPrefix, Connected, ExternalId, Region, Ro
 use model::{InstallationId, ProjectId, Signal};
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt};
-use objects::{CheckBucket, Claim, Entrance, Roots};
+use objects::{CheckBucket, Claim, Entrance, RootError, Roots};
 use prost::Message;
 use serde_json::json;
 use testkit::MemoryItems;
@@ -111,6 +111,11 @@ async fn a_bucket_that_is_gone_is_no_word_on_any_object() {
     ] {
         assert!(matches!(&error, Error::Generic { .. }) && error.to_string().contains("NoSuchBucket"), "{error:?}");
     }
+    let own = Emulators::shared().bucket().await;
+    let roots = roots(&cloud, &own, "plimsoll-no-such-bucket").await;
+    let gone = roots.open(&id("acme")).store.get(&path).await.expect_err("no bucket");
+    let gone = RootError::behind(&gone).expect("its owner is told");
+    assert!(gone.is_the_owners() && gone.to_string().contains("`plimsoll-no-such-bucket`"), "{gone}");
     let there = Emulators::shared().bucket().await;
     let store = cloud.root_store(&root_in(&there)).expect("a store");
     let absent = store.head(&path).await.expect_err("no such object");

@@ -82,7 +82,8 @@ impl PassError {
     /// As [`Self::said`], of an act that nothing tries again by itself.
     pub fn said_of(&self, command: &str) -> String {
         if let Some(root) = self.out_of_reach() {
-            return format!("{root}; nothing is lost: run {command} again when that is done");
+            let lost = if root.may_have_lost() { "" } else { "nothing is lost: " };
+            return format!("{root}; {lost}run {command} again when that is done");
         }
         match self {
             Self::Newer(_) => format!("{}; run {command} of the version that wrote it", chain(self)),
@@ -100,6 +101,9 @@ impl PassError {
                 "until then nothing reads this table, and what comes in is kept; compaction goes on by itself"
             }
             Self::LeaseLost => "nothing to do: another worker goes on",
+            error if error.out_of_reach().is_some_and(RootError::may_have_lost) => {
+                "until then nothing is taken in or compacted, and senders are told to send again"
+            }
             error if error.out_of_reach().is_some() => "nothing is lost: what came in is taken up when that is done",
             Self::Newer(_) => "run the newest version of Plimsoll that wrote here; nothing is lost",
             Self::Schema(_) => {

@@ -41,7 +41,7 @@ impl DeltaLogs {
             oldest.map(|table| open.logs.remove(&table));
         }
         open.opened += 1;
-        let log = Arc::new(DeltaLog::open(&self.roots.open(&table.project), table.table));
+        let log = Arc::new(DeltaLog::open(self.roots.open(&table.project), table.table));
         let entry = (open.opened, Arc::clone(&log));
         open.logs.insert(table.clone(), entry);
         log

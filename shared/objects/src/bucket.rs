@@ -48,7 +48,20 @@ pub trait CheckBucket: Send + Sync + 'static {
     async fn preflight(&self, entrance: &Entrance, claim: &Claim) -> Preflight;
 }
 
-/// Why a project's objects cannot be reached now. Says nothing about any object, and nothing is lost by it.
+/// What a store says of a bucket as a whole, beneath an [`object_store::Error`]. No word on any object in it.
+#[derive(Debug, thiserror::Error)]
+pub enum BucketError {
+    #[error("{said}")]
+    Gone { said: String },
+    /// `region`: where it is, if the store says so.
+    #[error("{said}")]
+    Elsewhere { said: String, region: Option<String> },
+    /// The key by which it encrypts cannot be used.
+    #[error("{said}")]
+    Key { said: String },
+}
+
+/// Why a project's objects cannot be reached now. Says nothing about any object.
 #[derive(Debug, thiserror::Error)]
 pub enum RootError {
     #[error(
@@ -66,6 +79,23 @@ pub enum RootError {
          infra/byo-bucket.yaml; `plimsoll bucket check --project {project}` says more"
     )]
     Refused { project: ProjectId, bucket: String, role_arn: String, why: String },
+    #[error(
+        "bucket `{bucket}` of project `{project}` is not there ({why}): if it was deleted, make it again in region {region}, \
+         put back what it held if there is a copy, and run `plimsoll bucket connect --project {project}` again; \
+         `plimsoll bucket check --project {project}` says more"
+    )]
+    Gone { project: ProjectId, bucket: String, region: String, why: String },
+    #[error(
+        "bucket `{bucket}` of project `{project}` is not in region {region} ({why}): run `plimsoll bucket connect --project \
+         {project}` again, with the region it is in{}",
+        found.as_ref().map(|found| format!(", {found}")).unwrap_or_default()
+    )]
+    Elsewhere { project: ProjectId, bucket: String, region: String, found: Option<String>, why: String },
+    #[error(
+        "bucket `{bucket}` of project `{project}` encrypts with a KMS key that cannot be used ({why}): enable the key, and let \
+         the role use it as in infra/byo-bucket.yaml; `plimsoll bucket check --project {project}` says more"
+    )]
+    Key { project: ProjectId, bucket: String, why: String },
     #[error("AWS cannot be used by this process: {why}")]
     NoAws { why: String },
     #[error("calls cannot be signed: {why}")]
@@ -81,7 +111,20 @@ pub enum RootError {
 impl RootError {
     /// True if the project's owner can do something about it, and asking again at once is of no use.
     pub fn is_the_owners(&self) -> bool {
-        matches!(self, Self::NotConnected { .. } | Self::Role { .. } | Self::Refused { .. })
+        match self {
+            Self::NotConnected { .. }
+            | Self::Role { .. }
+            | Self::Refused { .. }
+            | Self::Gone { .. }
+            | Self::Elsewhere { .. }
+            | Self::Key { .. } => true,
+            Self::NoAws { .. } | Self::NoKeys { .. } | Self::Unknown { .. } => false,
+        }
+    }
+
+    /// True if what the bucket held may be gone with it.
+    pub fn may_have_lost(&self) -> bool {
+        matches!(self, Self::Gone { .. })
     }
 
     /// The one that stands behind an error, if one does.
@@ -97,16 +140,26 @@ impl RootError {
     }
 }
 
+impl BucketError {
+    /// The one that stands behind an error, if one does.
+    pub(crate) fn behind<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e Self> {
+        std::iter::successors(Some(error), |error| (*error).source()).find_map(|error| error.downcast_ref())
+    }
+}
+
+impl From<BucketError> for object_store::Error {
+    /// Never `NotFound`, which would be taken for a word on an object.
+    fn from(error: BucketError) -> Self {
+        Self::Generic { store: "S3", source: Box::new(error) }
+    }
+}
+
 impl From<RootError> for object_store::Error {
     /// Never `NotFound`, which would be taken for a word on an object.
     fn from(error: RootError) -> Self {
-        match error {
-            RootError::NotConnected { .. } | RootError::Role { .. } | RootError::Refused { .. } => {
-                Self::PermissionDenied { path: String::new(), source: Box::new(error) }
-            }
-            RootError::NoAws { .. } | RootError::NoKeys { .. } | RootError::Unknown { .. } => {
-                Self::Generic { store: "project's root", source: Box::new(error) }
-            }
+        match error.is_the_owners() {
+            true => Self::PermissionDenied { path: String::new(), source: Box::new(error) },
+            false => Self::Generic { store: "project's root", source: Box::new(error) },
         }
     }
 }

@@ -11,7 +11,7 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{Error, ObjectStore};
 
-use crate::bucket::{Entrance, OpenBucket, OpenedBucket, RootError};
+use crate::bucket::{BucketError, Entrance, OpenBucket, OpenedBucket, RootError};
 
 /// Most buckets kept open; above it all are opened anew, which costs each a call to STS.
 const OPEN_MAX: usize = 10_000;
@@ -98,22 +98,25 @@ impl fmt::Debug for Buckets {
 impl Entrance {
     /// An error of the bucket, with what its owner can do if it lies with the owner.
     pub(crate) fn explained(&self, error: Error) -> Error {
-        let why = match &error {
-            Error::PermissionDenied { source, .. } | Error::Unauthenticated { source, .. } => {
-                shortened(&source.to_string())
-            }
-            _ => return error,
-        };
         if RootError::behind(&error).is_some() {
             return error;
         }
-        RootError::Refused {
-            project: self.project.clone(),
-            bucket: self.at.bucket.to_string(),
-            role_arn: self.at.role_arn.to_string(),
-            why,
+        let (project, bucket) = (self.project.clone(), self.at.bucket.to_string());
+        let region = self.at.region.to_string();
+        match (BucketError::behind(&error), &error) {
+            (Some(BucketError::Gone { said }), _) => {
+                RootError::Gone { project, bucket, region, why: shortened(said) }.into()
+            }
+            (Some(BucketError::Elsewhere { said, region: found }), _) => {
+                RootError::Elsewhere { project, bucket, region, found: found.clone(), why: shortened(said) }.into()
+            }
+            (Some(BucketError::Key { said }), _) => RootError::Key { project, bucket, why: shortened(said) }.into(),
+            (None, Error::PermissionDenied { source, .. } | Error::Unauthenticated { source, .. }) => {
+                let (role_arn, why) = (self.at.role_arn.to_string(), shortened(&source.to_string()));
+                RootError::Refused { project, bucket, role_arn, why }.into()
+            }
+            _ => error,
         }
-        .into()
     }
 }
 

@@ -17,7 +17,7 @@ mod root;
 mod store;
 mod trouble;
 
-pub use bucket::{CheckBucket, Entrance, OpenBucket, OpenedBucket, RootError};
+pub use bucket::{BucketError, CheckBucket, Entrance, OpenBucket, OpenedBucket, RootError};
 pub use error::ObjectError;
 pub use fetch::{checksum, fetch_segment};
 pub use keys::{landing_key, landing_prefix, result_key, results_prefix, segment_of_landing_key, table_path};

@@ -29,10 +29,10 @@ pub struct Roots {
 pub struct ProjectRoot {
     /// Paths are relative to the project's root.
     pub store: Arc<dyn ObjectStore>,
-    /// A name for the root, with a trailing slash. Where it really lies says [`Roots::uri`].
-    pub url: Url,
     /// None: this store makes no links.
     pub links: Option<Links>,
+    roots: Roots,
+    project: ProjectId,
 }
 
 impl Roots {
@@ -61,14 +61,16 @@ impl Roots {
         let own: Arc<dyn ObjectStore> =
             Arc::new(PrefixStore::new(Arc::clone(&self.base), Path::from(project.as_str())));
         let own_links = self.links.as_ref().map(|links| links.below(project.as_str()));
-        let url = self.own_url(project);
-        let Some(buckets) = &self.buckets else { return ProjectRoot { store: own, url, links: own_links } };
+        let (roots, project) = (self.clone(), project.clone());
+        let Some(buckets) = &self.buckets else {
+            return ProjectRoot { store: own, links: own_links, roots, project };
+        };
         let links = own_links.map(|own| {
             let signer = ProjectSigner { project: project.clone(), own, buckets: buckets.clone() };
             Links::new(Arc::new(signer), Path::default())
         });
         let store = ProjectStore { project: project.clone(), own, buckets: buckets.clone() };
-        ProjectRoot { store: Arc::new(store), url, links }
+        ProjectRoot { store: Arc::new(store), links, roots, project }
     }
 
     /// The project's root as other engines open it, with a trailing slash.
@@ -98,9 +100,13 @@ impl Roots {
 }
 
 impl ProjectRoot {
-    /// A name for the table's root, with a trailing slash.
-    pub fn table_url(&self, table: TableName) -> Url {
-        below(&self.url, table.as_str())
+    /// Names the table in errors: by where it lies now, or by whose it is if that is not known.
+    pub async fn table_name(&self, table: TableName) -> String {
+        let table = TableId::new(self.project.clone(), table);
+        match self.roots.table_uri(&table).await {
+            Ok(uri) => uri.into(),
+            Err(_) => table.to_string(),
+        }
     }
 }
 
@@ -133,8 +139,6 @@ mod tests {
         let root = roots.open(&shop);
         root.store.put(&Path::from("a/b"), "x".into()).await.expect("put");
         assert!(base.get(&Path::from("shop/a/b")).await.is_ok());
-        assert_eq!(root.table_url(TableName::Metrics).as_str(), "s3://bucket/prefix/shop/otel_metrics/");
-        let table = TableId::new(shop, TableName::Metrics);
-        assert_eq!(roots.table_uri(&table).await.expect("known"), root.table_url(TableName::Metrics));
+        assert_eq!(root.table_name(TableName::Metrics).await, "s3://bucket/prefix/shop/otel_metrics/");
     }
 }

@@ -16,10 +16,10 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
 };
-use objects::{CheckBucket, Claim, Entrance, OpenBucket, OpenedBucket, Preflight, RootError, Trouble, try_root};
+use objects::{BucketError, CheckBucket, Claim, Entrance, OpenBucket, OpenedBucket, Preflight, RootError, try_root};
 
 /// All buckets of all owners. Clones share them.
 #[derive(Clone, Default)]
@@ -38,7 +38,6 @@ struct State {
 #[derive(Clone)]
 struct Gated {
     buckets: MemoryBuckets,
-    inner: Arc<InMemory>,
     entrance: Entrance,
 }
 
@@ -48,6 +47,11 @@ impl MemoryBuckets {
 
     pub fn make_bucket(&self, name: &str) {
         self.state().buckets.entry(name.to_owned()).or_default();
+    }
+
+    /// With all that it held; one that is made again by this name is empty.
+    pub fn delete_bucket(&self, name: &str) {
+        self.state().buckets.remove(name);
     }
 
     /// The role is there from now on, and demands this external id.
@@ -67,6 +71,12 @@ impl MemoryBuckets {
         all.into_iter().map(|meta| meta.location.to_string()).collect()
     }
 
+    /// Puts other bytes where something lies.
+    pub async fn overwrite(&self, bucket: &str, path: &str, bytes: &'static [u8]) {
+        let bucket = self.state().buckets.get(bucket).cloned().expect("a bucket that was made");
+        bucket.put(&Path::from(path), bytes.into()).await.expect("put");
+    }
+
     /// (project, bucket, path) of every call.
     pub fn calls(&self) -> Vec<(String, String, String)> {
         self.state().calls.iter().cloned().collect()
@@ -76,17 +86,15 @@ impl MemoryBuckets {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn gated(&self, entrance: &Entrance) -> Result<Gated, RootError> {
-        let bucket = self.state().buckets.get(entrance.at.bucket.as_str()).cloned();
-        let inner = bucket.ok_or_else(|| RootError::NoAws { why: "NoSuchBucket".to_owned() })?;
-        Ok(Gated { buckets: self.clone(), inner, entrance: entrance.clone() })
+    fn gated(&self, entrance: &Entrance) -> Gated {
+        Gated { buckets: self.clone(), entrance: entrance.clone() }
     }
 }
 
 #[async_trait]
 impl OpenBucket for MemoryBuckets {
     async fn open(&self, entrance: &Entrance) -> Result<OpenedBucket, RootError> {
-        Ok(OpenedBucket { store: Arc::new(self.gated(entrance)?), signer: None })
+        Ok(OpenedBucket { store: Arc::new(self.gated(entrance)), signer: None })
     }
 }
 
@@ -98,20 +106,15 @@ impl CheckBucket for MemoryBuckets {
 
     async fn preflight(&self, entrance: &Entrance, claim: &Claim) -> Preflight {
         let mut preflight = Preflight::default();
-        match self.gated(entrance) {
-            Ok(bucket) => {
-                let root = PrefixStore::new(bucket, Path::from(entrance.at.folder(&entrance.project)));
-                try_root(&root, claim, &SystemClock, &RandomIds, &mut preflight).await;
-            }
-            Err(error) => preflight.bad("put", Trouble::new(error.to_string(), "see that the bucket is there")),
-        }
+        let root = PrefixStore::new(self.gated(entrance), Path::from(entrance.at.folder(&entrance.project)));
+        try_root(&root, claim, &SystemClock, &RandomIds, &mut preflight).await;
         preflight
     }
 }
 
 impl Gated {
-    /// As STS and S3 decide with each call.
-    fn admit(&self, path: &Path) -> Result<()> {
+    /// The bucket as it stands now, as STS and S3 decide with each call.
+    fn admit(&self, path: &Path) -> Result<Arc<InMemory>> {
         let Entrance { project, external_id, at } = &self.entrance;
         let mut state = self.buckets.state();
         let demanded = state.roles.get(at.role_arn.as_str()).cloned();
@@ -121,18 +124,20 @@ impl Gated {
             return Err(RootError::Role { project, role_arn, why: "AccessDenied".to_owned() }.into());
         }
         if path.prefix_matches(&Path::from(at.folder(project))) {
-            return Ok(());
+            let bucket = state.buckets.get(at.bucket.as_str()).cloned();
+            let gone = || BucketError::Gone { said: "NoSuchBucket: The specified bucket does not exist".to_owned() };
+            return bucket.ok_or_else(|| gone().into());
         }
         Err(Error::PermissionDenied { path: path.to_string(), source: "outside the session's folder".into() })
     }
 
-    fn admitted<T: Send + 'static>(
+    fn listed(
         &self,
-        path: Option<&Path>,
-        items: BoxStream<'static, Result<T>>,
-    ) -> BoxStream<'static, Result<T>> {
-        match self.admit(path.unwrap_or(&Path::default())) {
-            Ok(()) => items,
+        prefix: Option<&Path>,
+        list: impl FnOnce(&InMemory) -> BoxStream<'static, Result<ObjectMeta>>,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        match self.admit(prefix.unwrap_or(&Path::default())) {
+            Ok(bucket) => list(&bucket),
             Err(error) => stream::once(async { Err(error) }).boxed(),
         }
     }
@@ -142,8 +147,7 @@ impl Gated {
 #[deny(clippy::missing_trait_methods)]
 impl ObjectStore for Gated {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        self.admit(location)?;
-        self.inner.put_opts(location, payload, options).await
+        self.admit(location)?.put_opts(location, payload, options).await
     }
 
     async fn put_multipart_opts(
@@ -151,49 +155,50 @@ impl ObjectStore for Gated {
         location: &Path,
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        self.admit(location)?;
-        self.inner.put_multipart_opts(location, options).await
+        self.admit(location)?.put_multipart_opts(location, options).await
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.admit(location)?;
-        self.inner.get_opts(location, options).await
+        self.admit(location)?.get_opts(location, options).await
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        self.admit(location)?;
-        self.inner.get_ranges(location, ranges).await
+        self.admit(location)?.get_ranges(location, ranges).await
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
         let this = self.clone();
-        let admitted = locations.map(move |location| location.and_then(|path| this.admit(&path).map(|()| path)));
-        self.inner.delete_stream(admitted.boxed())
+        let deleted = locations.then(move |location| {
+            let this = this.clone();
+            async move {
+                let path = location?;
+                this.admit(&path)?.delete(&path).await?;
+                Ok(path)
+            }
+        });
+        deleted.boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.admitted(prefix, self.inner.list(prefix))
+        self.listed(prefix, |bucket| bucket.list(prefix))
     }
 
     fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.admitted(prefix, self.inner.list_with_offset(prefix, offset))
+        self.listed(prefix, |bucket| bucket.list_with_offset(prefix, offset))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.admit(prefix.unwrap_or(&Path::default()))?;
-        self.inner.list_with_delimiter(prefix).await
+        self.admit(prefix.unwrap_or(&Path::default()))?.list_with_delimiter(prefix).await
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         self.admit(from)?;
-        self.admit(to)?;
-        self.inner.copy_opts(from, to, options).await
+        self.admit(to)?.copy_opts(from, to, options).await
     }
 
     async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
         self.admit(from)?;
-        self.admit(to)?;
-        self.inner.rename_opts(from, to, options).await
+        self.admit(to)?.rename_opts(from, to, options).await
     }
 }
 

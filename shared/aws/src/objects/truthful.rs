@@ -1,8 +1,10 @@
 //! What S3 says, made fit for a write path that tells a lost object from a store that does not answer.
 //!
-//! - A bucket that is not there is answered with 404 like an object: it says nothing about any object.
+//! - A bucket that is not there is answered with 404 like an object: it says nothing about any object. Nor does one that is in
+//!   another region, or whose key is disabled.
 //! - A refusal is told by its code and message instead of a page of XML, and has the session drawn anew.
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,9 +20,17 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
 };
 
+use objects::BucketError;
+
 use super::credentials::SigningKeys;
 
-const STORE: &str = "S3";
+/// Codes by which S3 says that a bucket is elsewhere.
+const ELSEWHERE_CODES: [&str; 3] =
+    ["PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"];
+/// What `object_store` says of a redirect without a page.
+const BARE_REDIRECT: &str = "redirect without LOCATION";
+/// Of codes about the key that a bucket encrypts with: `KMS.DisabledException` and its like.
+const KEY_CODE_PREFIX: &str = "KMS.";
 /// Codes by which S3 refuses a session that was good once; some come with 400.
 const SESSION_CODES: [&str; 4] = ["ExpiredToken", "InvalidToken", "InvalidAccessKeyId", "TokenRefreshRequired"];
 
@@ -46,12 +56,12 @@ impl Truthful {
     }
 
     fn truth(&self, error: Error) -> Error {
+        if let Some(of_bucket) = of_bucket(&error) {
+            return of_bucket.into();
+        }
         let (code, message) = spoken(&error);
-        let said = |code: &str| Box::new(Said(format!("{code}: {}", message.as_deref().unwrap_or("no more was said"))));
+        let said = |code: &str| Box::new(Said(words(code, message.as_deref())));
         match (error, code.as_deref()) {
-            (Error::NotFound { .. }, Some("NoSuchBucket")) => {
-                Error::Generic { store: STORE, source: said("NoSuchBucket") }
-            }
             (Error::PermissionDenied { path, .. }, Some(code)) => {
                 self.keys.refused_by_s3();
                 Error::PermissionDenied { path, source: said(code) }
@@ -142,10 +152,39 @@ impl fmt::Display for Truthful {
     }
 }
 
+/// What the answer says of the bucket as a whole, if it does.
+fn of_bucket(error: &Error) -> Option<BucketError> {
+    let text = chain(error);
+    let (code, message) = spoken(error);
+    let Some(code) = code else {
+        let said = "it answers with a redirect".to_owned();
+        return text.contains(BARE_REDIRECT).then_some(BucketError::Elsewhere { said, region: None });
+    };
+    let said = words(&code, message.as_deref());
+    match code.as_str() {
+        "NoSuchBucket" => Some(BucketError::Gone { said }),
+        code if ELSEWHERE_CODES.contains(&code) => {
+            Some(BucketError::Elsewhere { said, region: between(&text, "<Region>", "</Region>") })
+        }
+        code if code.starts_with(KEY_CODE_PREFIX) => Some(BucketError::Key { said }),
+        _ => None,
+    }
+}
+
+fn words(code: &str, message: Option<&str>) -> String {
+    format!("{code}: {}", message.unwrap_or("no more was said"))
+}
+
 /// Code and message of S3's answer, which the library keeps as text.
 fn spoken(error: &Error) -> (Option<String>, Option<String>) {
-    let text = error.to_string();
+    let text = chain(error);
     (between(&text, "<Code>", "</Code>"), between(&text, "<Message>", "</Message>"))
+}
+
+/// The error and its causes, whichever of them holds S3's page.
+fn chain(error: &Error) -> String {
+    let causes = std::iter::successors(Some(error as &(dyn StdError + 'static)), |error| (*error).source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn between(text: &str, start: &str, end: &str) -> Option<String> {
@@ -167,5 +206,32 @@ mod tests {
         assert_eq!(spoken(&error), (Some("AccessDenied".to_owned()), Some("User is not authorized".to_owned())));
         let silent = Error::PermissionDenied { path: "a".to_owned(), source: Box::new(Said("403".to_owned())) };
         assert_eq!(spoken(&silent), (None, None));
+    }
+
+    #[test]
+    fn what_is_said_of_the_bucket_is_told_from_what_is_said_of_an_object() {
+        let page = |code: &str, more: &str| {
+            format!("400 Bad Request: <Error><Code>{code}</Code><Message>said</Message>{more}</Error>")
+        };
+        let bare = "Received redirect without LOCATION, this normally indicates an incorrectly configured region";
+        for (text, expected) in [
+            (page("NoSuchBucket", ""), "Gone { said: \"NoSuchBucket: said\" }"),
+            (page("PermanentRedirect", ""), "Elsewhere { said: \"PermanentRedirect: said\", region: None }"),
+            (
+                page("AuthorizationHeaderMalformed", "<Region>eu-west-1</Region>"),
+                "Elsewhere { said: \"AuthorizationHeaderMalformed: said\", region: Some(\"eu-west-1\") }",
+            ),
+            (bare.to_owned(), "Elsewhere { said: \"it answers with a redirect\", region: None }"),
+            (page("KMS.DisabledException", ""), "Key { said: \"KMS.DisabledException: said\" }"),
+            (page("KMS.KMSInvalidStateException", ""), "Key { said: \"KMS.KMSInvalidStateException: said\" }"),
+            (page("NoSuchKey", ""), "none"),
+            (page("AccessDenied", ""), "none"),
+            (page("SlowDown", ""), "none"),
+            ("connection refused".to_owned(), "none"),
+        ] {
+            let error = Error::Generic { store: "S3", source: Box::new(Said(text.clone())) };
+            let found = of_bucket(&error).map_or("none".to_owned(), |found| format!("{found:?}"));
+            assert_eq!(found, expected, "{text}");
+        }
     }
 }

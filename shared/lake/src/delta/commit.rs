@@ -57,7 +57,7 @@ pub(super) async fn commit(
 }
 
 /// What the library's error means for the caller.
-pub(super) fn classify(table: &str, base: u64, source: DeltaTableError) -> LogError {
+pub(super) fn classify(table: String, base: u64, source: DeltaTableError) -> LogError {
     let conflicts = matches!(
         &source,
         DeltaTableError::VersionAlreadyExists(_)
@@ -68,9 +68,9 @@ pub(super) fn classify(table: &str, base: u64, source: DeltaTableError) -> LogEr
             }
     );
     if conflicts {
-        LogError::Conflict { table: table.to_owned(), base, source: source.into() }
+        LogError::Conflict { table, base, source: source.into() }
     } else {
-        LogError::Unavailable { table: table.to_owned(), act: "commit", source: source.into() }
+        LogError::Unavailable { table, act: "commit", source: source.into() }
     }
 }
 

@@ -34,8 +34,8 @@ use crate::log::{Commit, ForeignCommit, LogError, RemovedFile, Snapshot, TableLo
 /// The log of one table below a project's root.
 pub struct DeltaLog {
     table: TableName,
-    /// Names the table in errors.
-    name: String,
+    /// Knows where the table lies.
+    root: ProjectRoot,
     log_store: LogStoreRef,
     /// What was loaded last; only ever a head start for the next load, which asks the store.
     loaded: Mutex<Option<Loaded>>,
@@ -45,18 +45,26 @@ pub struct DeltaLog {
 
 impl DeltaLog {
     /// Touches nothing yet.
-    pub fn open(root: &ProjectRoot, table: TableName) -> Self {
+    pub fn open(root: ProjectRoot, table: TableName) -> Self {
         Self {
             table,
-            name: root.table_url(table).to_string(),
             log_store: log_store(Arc::clone(&root.store), table_path(table)),
+            root,
             loaded: Mutex::new(None),
             vetted: Vetted::default(),
         }
     }
 
-    fn unavailable(&self, act: &'static str, source: DeltaTableError) -> LogError {
-        let table = self.name.clone();
+    /// The same, with an error that says of which table it is.
+    async fn told<T>(&self, act: &'static str, done: DeltaResult<T>) -> Result<T, LogError> {
+        match done {
+            Ok(done) => Ok(done),
+            Err(source) => Err(self.unavailable(act, source).await),
+        }
+    }
+
+    async fn unavailable(&self, act: &'static str, source: DeltaTableError) -> LogError {
+        let table = self.root.table_name(self.table).await;
         match source {
             DeltaTableError::GenericError { source } if blame::is_damage(source.as_ref()) => {
                 LogError::Damaged { table, act, source }
@@ -98,7 +106,7 @@ impl TableLog for DeltaLog {
             Ok(newest) => *held = newest,
             Err(source) => {
                 *held = None;
-                return Err(self.unavailable("load its newest version", source));
+                return Err(self.unavailable("load its newest version", source).await);
             }
         }
         Ok(held.as_ref().map(|loaded| loaded.snapshot.clone()))
@@ -109,10 +117,10 @@ impl TableLog for DeltaLog {
         // There already, or a lost reply: what counts is whether a table can be read.
         match (created, self.snapshot().await?) {
             (_, Some(_)) => Ok(()),
-            (Err(source), None) => Err(self.unavailable("create the table", source)),
+            (Err(source), None) => Err(self.unavailable("create the table", source).await),
             (Ok(()), None) => {
                 let source = DeltaTableError::Generic("it was created and cannot be read".to_owned());
-                Err(self.unavailable("create the table", source))
+                Err(self.unavailable("create the table", source).await)
             }
         }
     }
@@ -123,39 +131,40 @@ impl TableLog for DeltaLog {
             Err(source) => {
                 // What stands now is loaded from nothing but the store.
                 *self.loaded.lock().await = None;
-                Err(commit::classify(&self.name, base.version, source))
+                let table = self.root.table_name(self.table).await;
+                Err(commit::classify(table, base.version, source))
             }
         }
     }
 
     async fn removed(&self, base: &Snapshot) -> Result<Vec<RemovedFile>, LogError> {
         let removed = history::removed(&self.log_store, base).await;
-        removed.map_err(|source| self.unavailable("list removed files", source))
+        self.told("list removed files", removed).await
     }
 
     async fn foreign_commit(&self, base: &Snapshot) -> Result<Option<ForeignCommit>, LogError> {
         let foreign = history::foreign_commit(&self.log_store, base.version, &self.vetted).await;
-        foreign.map_err(|source| self.unavailable("read its entries", source))
+        self.told("read its entries", foreign).await
     }
 
     async fn taken_in(&self, base: &Snapshot) -> Result<Vec<TakenIn>, LogError> {
         let taken_in = history::taken_in(&self.log_store, base.version).await;
-        taken_in.map_err(|source| self.unavailable("read its entries", source))
+        self.told("read its entries", taken_in).await
     }
 
     async fn last_checkpoint(&self) -> Result<Option<u64>, LogError> {
         let last = checkpoint::last(&self.log_store).await;
-        last.map_err(|source| self.unavailable("find the newest checkpoint", source))
+        self.told("find the newest checkpoint", last).await
     }
 
     async fn checkpoint(&self) -> Result<u64, LogError> {
         let log_store = Arc::clone(&self.log_store);
         let written = Self::aside(async move { checkpoint::write(&log_store).await }).await;
-        written.map_err(|source| self.unavailable("write a checkpoint", source))
+        self.told("write a checkpoint", written).await
     }
 
     async fn clean_log(&self, older_than: Micros) -> Result<usize, LogError> {
         let cleaned = clean::clean(&self.log_store, older_than).await;
-        cleaned.map_err(|source| self.unavailable("delete old entries", source))
+        self.told("delete old entries", cleaned).await
     }
 }
