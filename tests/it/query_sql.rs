@@ -5,6 +5,7 @@ mod errors;
 mod limits;
 mod pruning;
 mod reading;
+mod stopping;
 
 use model::{Micros, ProjectId, TableId, TableName};
 use serde_json::{Value, json};

@@ -39,14 +39,13 @@ impl Admission {
         }
     }
 
-    /// The project's own limit comes first, so that one project cannot fill the queue of all.
-    pub(crate) async fn place(&self, project: &ProjectId) -> Result<Place, QueryError> {
-        let both = async {
-            let of_project = take(self.of(project), "this project", self.per_project_max, self.wait).await?;
-            let of_all = take(Arc::clone(&self.all), "all projects", self.running_max, self.wait).await?;
-            Ok(Place { _of_project: of_project, _of_all: of_all })
-        };
-        both.await
+    /// The project's own limit comes first, so that one project cannot fill the queue of all. Waits no longer than the query's
+    /// own time.
+    pub(crate) async fn place(&self, project: &ProjectId, time: Duration) -> Result<Place, QueryError> {
+        let wait = self.wait.min(time);
+        let of_project = take(self.of(project), "this project", self.per_project_max, wait).await?;
+        let of_all = take(Arc::clone(&self.all), "all projects", self.running_max, wait).await?;
+        Ok(Place { _of_project: of_project, _of_all: of_all })
     }
 
     fn of(&self, project: &ProjectId) -> Arc<Semaphore> {
@@ -83,16 +82,16 @@ mod tests {
         (settings.running_max, settings.running_per_project_max, settings.place_wait) = (3, 2, Duration::ZERO);
         let admission = Admission::new(&settings);
         let [a, b, c] = ["a", "b", "c"].map(|id| ProjectId::parse(id).expect("an id"));
-        let first = admission.place(&a).await.expect("free");
-        let _second = admission.place(&a).await.expect("free");
+        let first = admission.place(&a, Duration::MAX).await.expect("free");
+        let _second = admission.place(&a, Duration::MAX).await.expect("free");
         let refused = |result: Result<Place, QueryError>| match result {
             Err(QueryError::TooMany { whose, running }) => (whose, running),
             other => panic!("{other:?}"),
         };
-        assert_eq!(refused(admission.place(&a).await), ("this project", 2));
-        let _third = admission.place(&b).await.expect("free");
-        assert_eq!(refused(admission.place(&c).await), ("all projects", 3));
+        assert_eq!(refused(admission.place(&a, Duration::MAX).await), ("this project", 2));
+        let _third = admission.place(&b, Duration::MAX).await.expect("free");
+        assert_eq!(refused(admission.place(&c, Duration::MAX).await), ("all projects", 3));
         drop(first);
-        admission.place(&c).await.expect("given back");
+        admission.place(&c, Duration::MAX).await.expect("given back");
     }
 }

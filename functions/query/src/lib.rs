@@ -5,7 +5,7 @@
 //! - `sql`: from text to a plan that only reads; `functions`: the functions that DataFusion lacks.
 //! - `session`: the DataFusion session of one query, in which nothing but the caller's tables can be named.
 //! - `table`: a table as a Delta snapshot and live segments, pruned and metered.
-//! - `run`: place, plan, rows, and starting over when objects vanish.
+//! - `run`: place, time, plan, rows, stopping, and starting over when objects vanish.
 //! - `waits`: what a query waits for, so that a store that is away is told as that.
 //! - `encode`: rows as JSON, NDJSON, CSV and Arrow.
 //! - [`Runner`]: the door `QueryRunner` as a direct call.

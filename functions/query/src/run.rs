@@ -5,7 +5,9 @@
 
 mod apart;
 mod list;
+mod running;
 mod sink;
+mod stoppable;
 mod whole;
 
 use std::sync::Arc;
@@ -24,17 +26,18 @@ pub use whole::run;
 pub(crate) use whole::stream;
 
 use self::apart::apart;
+use self::running::{QueryTime, Running};
+use self::stoppable::stoppable;
 use crate::App;
-use crate::admission::Place;
 use crate::answer::{Statistics, Truncated};
-use crate::error::{Limit, QueryError, is_missing_object};
+use crate::error::{QueryError, is_missing_object};
 use crate::http::AnswerBy;
 use crate::meter::Meter;
 use crate::meters::Outcome;
 use crate::session::{ProjectTables, store_url};
 use crate::sql::{Params, check_reads_only, parse, text_of_json};
 use crate::table::{Freshness, OnMissing, TableParts, tries};
-use crate::waits::{On, Waits};
+use crate::waits::On;
 
 /// What is asked.
 #[derive(Clone, Debug, Default)]
@@ -67,40 +70,6 @@ struct Query {
     time: QueryTime,
     /// By the clock's uptime.
     began: Duration,
-}
-
-/// How long a query may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum QueryTime {
-    /// As it asked for, or the default.
-    Asked { timeout_ms: u64 },
-    /// All that is left to the process.
-    Left { timeout_ms: u64 },
-}
-
-/// Kept back of the time that is left to the process: rows are written, and an answer in the store is finished.
-const WRITING_TIME: Duration = Duration::from_secs(2);
-
-impl QueryTime {
-    fn of(asked_ms: u64, answer_by: Option<AnswerBy>, now: Duration) -> Self {
-        let asked = Self::Asked { timeout_ms: asked_ms };
-        let Some(AnswerBy(by)) = answer_by else { return asked };
-        let left = by.saturating_sub(now).saturating_sub(WRITING_TIME);
-        let timeout_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-        if timeout_ms < asked_ms { Self::Left { timeout_ms } } else { asked }
-    }
-
-    fn duration(self) -> Duration {
-        let (Self::Asked { timeout_ms } | Self::Left { timeout_ms }) = self;
-        Duration::from_millis(timeout_ms)
-    }
-
-    fn is_over(self) -> Limit {
-        match self {
-            Self::Asked { timeout_ms } => Limit::Time { timeout_ms },
-            Self::Left { timeout_ms } => Limit::TimeLeft { timeout_ms },
-        }
-    }
 }
 
 /// How an answer ended.
@@ -136,31 +105,22 @@ impl Query {
     }
 }
 
-/// Answers into the sink, within the time allowed. Runs on the query threads.
-async fn answer(app: Arc<App>, query: Query, mut sink: Sink) -> Result<(Sink, Summary), QueryError> {
-    let place = Arc::new(app.admission.place(&query.project).await?);
-    let query = Arc::new(query);
-    let waits = Arc::new(Waits::new(Arc::clone(&app.clock)));
-    let mut meter = Arc::new(Meter::new(app.settings.bytes_scanned_max, Arc::clone(&waits)));
+/// Answers into the sink, within the time allowed. Runs on the query threads, which may notice late that it is over.
+async fn answer(app: Arc<App>, running: Arc<Running>, mut sink: Sink) -> Result<(Sink, Summary), QueryError> {
+    let mut meter = Arc::new(Meter::new(app.settings.bytes_scanned_max, Arc::clone(&running.waits)));
     let answered = {
-        let work = attempts(&app, &query, &place, &mut meter, &mut sink);
+        let work = attempts(&app, &running, &mut meter, &mut sink);
         tokio::pin!(work);
         // What it waits for is asked before it is given up.
-        let timed = tokio::time::timeout(query.time.duration(), work.as_mut()).await;
-        timed.unwrap_or_else(|_| Err(out_of_time(query.time, &waits)))
+        let timed = tokio::time::timeout(running.time_left(&app), work.as_mut()).await;
+        timed.unwrap_or_else(|_| Err(running.out_of_time()))
     };
+    let answered = answered.map_err(|error| if running.is_stopped() { running.out_of_time() } else { error });
+    let query = &running.query;
     let took = app.clock.uptime().saturating_sub(query.began);
     app.meters.ended(&query.project, outcome(&answered), took, &meter.reading());
     let summary = answered?;
     Ok((sink, summary))
-}
-
-/// Asking for less helps only if the query itself took the time.
-fn out_of_time(time: QueryTime, waits: &Waits) -> QueryError {
-    match waits.unanswered() {
-        Some(unanswered) => QueryError::unavailable(unanswered.what, unanswered),
-        None => time.is_over().into(),
-    }
 }
 
 fn outcome<T>(answered: &Result<T, QueryError>) -> Outcome {
@@ -180,14 +140,14 @@ fn outcome<T>(answered: &Result<T, QueryError>) -> Outcome {
 /// Starts over while objects vanish, as [`tries`] says, and only while no row was handed out.
 async fn attempts(
     app: &Arc<App>,
-    query: &Arc<Query>,
-    place: &Arc<Place>,
+    running: &Arc<Running>,
     meter: &mut Arc<Meter>,
     sink: &mut Sink,
 ) -> Result<Summary, QueryError> {
+    let query = &running.query;
     for (restarts, &(freshness, on_missing)) in tries().iter().enumerate() {
         *meter = Arc::new(Meter::new(app.settings.bytes_scanned_max, Arc::clone(&meter.waits)));
-        let answered = attempt(app, query, place, meter, freshness, on_missing, sink).await;
+        let answered = attempt(app, running, meter, freshness, on_missing, sink).await;
         let vanished = answered.is_err() && meter.is_something_missing();
         if !vanished || !sink.can_restart() {
             return answered;
@@ -200,13 +160,13 @@ async fn attempts(
 
 async fn attempt(
     app: &Arc<App>,
-    query: &Arc<Query>,
-    place: &Arc<Place>,
+    running: &Arc<Running>,
     meter: &Arc<Meter>,
     freshness: Freshness,
     on_missing: OnMissing,
     sink: &mut Sink,
 ) -> Result<Summary, QueryError> {
+    let query = &running.query;
     let parts = TableParts {
         store: app.roots.open(&query.project).store,
         store_url: store_url(),
@@ -223,10 +183,10 @@ async fn attempt(
         .open(Arc::clone(&tables), &app.settings, app.clock.now())
         .map(Arc::new)
         .map_err(|e| QueryError::internal(e.to_string()))?;
-    let plan = plan(app, &session, query, place).await.map_err(|error| tables.take_failure().unwrap_or(error))?;
+    let plan = plan(app, &session, running).await.map_err(|error| tables.take_failure().unwrap_or(error))?;
     let planned = app.clock.uptime().saturating_sub(query.began);
 
-    let rows = rows_into(app, query, &session, plan, &meter.waits, sink).await?;
+    let rows = rows_into(app, running, &session, plan, sink).await?;
 
     let took = app.clock.uptime().saturating_sub(query.began);
     let reading = meter.reading();
@@ -241,19 +201,19 @@ async fn attempt(
 async fn plan(
     app: &App,
     session: &Arc<SessionState>,
-    query: &Arc<Query>,
-    place: &Arc<Place>,
+    running: &Arc<Running>,
 ) -> Result<Arc<dyn ExecutionPlan>, QueryError> {
-    let running = |error: DataFusionError| QueryError::running(error, &app.settings);
-    let (of_session, of_query) = (Arc::clone(session), Arc::clone(query));
-    let plan = apart(place, async move { logical_plan(&of_session, &of_query).await }).await?;
-    let plan = list::narrowed(session, plan).await.map_err(running)?;
-    let (session, query) = (Arc::clone(session), Arc::clone(query));
+    let failed = |error: DataFusionError| QueryError::running(error, &app.settings);
+    let (of_session, of_query) = (Arc::clone(session), Arc::clone(running));
+    let plan = apart(running, async move { logical_plan(&of_session, &of_query.query).await }).await?;
+    let plan = list::narrowed(session, plan, running).await.map_err(failed)?;
+    let (session, of_query) = (Arc::clone(session), Arc::clone(running));
     let planned = async move {
-        let planning = |error: DataFusionError| QueryError::planning(error, &query.sql);
-        session.query_planner().create_physical_plan(&plan, session.as_ref()).await.map_err(planning)
+        let planning = |error: DataFusionError| QueryError::planning(error, &of_query.query.sql);
+        let plan = session.query_planner().create_physical_plan(&plan, session.as_ref()).await.map_err(planning)?;
+        stoppable(plan, &of_query).map_err(planning)
     };
-    apart(place, planned).await
+    apart(running, planned).await
 }
 
 /// The optimised plan.
@@ -282,19 +242,19 @@ fn limited(plan: LogicalPlan, limit: usize) -> Result<LogicalPlan, DataFusionErr
 /// Runs the plan. The number of rows, counting one beyond the limit if there is one.
 async fn rows_into(
     app: &App,
-    query: &Query,
+    running: &Running,
     session: &SessionState,
     plan: Arc<dyn ExecutionPlan>,
-    waits: &Waits,
     sink: &mut Sink,
 ) -> Result<usize, QueryError> {
-    let running = |error: DataFusionError| QueryError::running(error, &app.settings);
+    let failed = |error: DataFusionError| QueryError::running(error, &app.settings);
+    let Running { query, waits, .. } = running;
     let schema: SchemaRef = plan.schema();
-    let mut batches = execute_stream(plan, session.task_ctx()).map_err(running)?;
+    let mut batches = execute_stream(plan, session.task_ctx()).map_err(failed)?;
     sink.start(&schema).await?;
     let mut rows = 0;
     while let Some(batch) = batches.next().await {
-        let batch = batch.map_err(|error| sorted_missing(error, running))?;
+        let batch = batch.map_err(|error| sorted_missing(error, failed))?;
         let left = query.limit.saturating_sub(rows);
         rows += batch.num_rows();
         if left > 0 && batch.num_rows() > 0 {
@@ -309,11 +269,11 @@ async fn rows_into(
 }
 
 /// A missing object says little in the words of the store.
-fn sorted_missing(error: DataFusionError, running: impl Fn(DataFusionError) -> QueryError) -> QueryError {
+fn sorted_missing(error: DataFusionError, failed: impl Fn(DataFusionError) -> QueryError) -> QueryError {
     if is_missing_object(&error) {
         return QueryError::Unavailable { what: "the object store", source: error.to_string().into() };
     }
-    running(error)
+    failed(error)
 }
 
 /// The panic of a query, as it is logged.
@@ -323,29 +283,4 @@ struct Panicked(String);
 
 fn panicked(words: String) -> QueryError {
     QueryError::internal(Panicked(words))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_query_takes_what_it_asked_for_or_what_is_left_to_the_process() {
-        let now = Duration::from_secs(100);
-        let by = |s: u64| Some(AnswerBy(Duration::from_secs(s)));
-        for (asked_ms, answer_by, expected) in [
-            (30_000, None, QueryTime::Asked { timeout_ms: 30_000 }),
-            (30_000, by(200), QueryTime::Asked { timeout_ms: 30_000 }),
-            (30_000, by(128), QueryTime::Left { timeout_ms: 26_000 }),
-            (5_000, by(128), QueryTime::Asked { timeout_ms: 5_000 }),
-            (5_000, by(101), QueryTime::Left { timeout_ms: 0 }),
-            (5_000, by(7), QueryTime::Left { timeout_ms: 0 }),
-        ] {
-            assert_eq!(QueryTime::of(asked_ms, answer_by, now), expected, "{answer_by:?}");
-        }
-        let said = |time: QueryTime| edge::ApiError::from(QueryError::from(time.is_over()));
-        let (asked, left) = (said(QueryTime::Asked { timeout_ms: 5 }), said(QueryTime::Left { timeout_ms: 5 }));
-        assert_eq!((asked.code, left.code), (edge::ErrorCode::QueryTimeout, edge::ErrorCode::QueryTimeout));
-        assert!(!asked.message.contains("left") && left.message.contains("5 ms that were left"), "{}", left.message);
-    }
 }

@@ -18,7 +18,8 @@ pub(crate) struct Workers {
 
 /// A task that ends when nobody waits for it any more.
 pub(crate) struct Working<T> {
-    task: JoinHandle<T>,
+    /// None: it was waited for, or left.
+    task: Option<JoinHandle<T>>,
 }
 
 impl Workers {
@@ -34,7 +35,7 @@ impl Workers {
         F::Output: Send + 'static,
     {
         let runtime = self.runtime.as_ref().expect("taken when dropped only");
-        Working { task: runtime.spawn(carried(work)) }
+        Working { task: Some(runtime.spawn(carried(work))) }
     }
 }
 
@@ -49,18 +50,28 @@ impl Drop for Workers {
 
 impl<T> Working<T> {
     /// The result, or the words of the panic that ended it.
-    pub(crate) async fn done(mut self) -> Result<T, String> {
-        match (&mut self.task).await {
+    pub(crate) async fn done(&mut self) -> Result<T, String> {
+        let Some(task) = &mut self.task else { return Err("its result was taken already".to_owned()) };
+        let done = task.await;
+        self.task = None;
+        match done {
             Ok(result) => Ok(result),
             Err(error) if error.is_panic() => Err(panic_words(error.into_panic().as_ref())),
             Err(_) => Err("the query was stopped with the server".to_owned()),
         }
     }
+
+    /// Lets it end by itself, though nobody waits for it.
+    pub(crate) fn leave(&mut self) {
+        self.task = None;
+    }
 }
 
 impl<T> Drop for Working<T> {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
     }
 }
 
@@ -74,7 +85,7 @@ mod tests {
         runtime.block_on(async {
             let workers = Workers::start(1).expect("threads");
             assert_eq!(workers.spawn(async { 1 + 1 }).done().await, Ok(2));
-            let panics = workers.spawn(async { assert_eq!(1, 2, "on purpose") });
+            let mut panics = workers.spawn(async { assert_eq!(1, 2, "on purpose") });
             assert!(panics.done().await.expect_err("panicked").contains("on purpose"));
             drop(workers);
         });

@@ -64,17 +64,35 @@ async fn requests_behind_an_http_api_are_answered_in_one_piece_or_linked() {
     assert_eq!(body_of(&stranger, 401)["error"]["code"], "unauthorized");
 }
 
+/// Makes millions of batches of one that came in, without a pause of its own.
+const ENDLESS: &str = "SELECT count(*)::text FROM generate_series(1, 4000000) a, generate_series(1, 4000000) b";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_that_takes_too_long_for_its_edge_says_so() {
     let (tables, key) = with(ONE_PIECE, 1).await;
-    let endless =
-        "SELECT sum(a.value * b.value) FROM generate_series(1, 100000000) a CROSS JOIN generate_series(1, 1000000) b";
-    let request = json!({"sql": endless, "timeout_ms": 20_000});
+    let request = json!({"sql": ENDLESS, "timeout_ms": 20_000});
     let event = http("query/http-api-query.json", &key, Some(request));
     let answer = invoke(&behind(Edge::HttpApi, &tables), event, &call(&tables, Duration::from_millis(2_200))).await;
     let error = body_of(&answer, 422)["error"].clone();
     assert_eq!(error["code"], "query_timeout");
     assert!(error["message"].as_str().expect("words").contains("200 ms that were left"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_function_url_a_query_out_of_time_is_refused_before_its_first_row_and_cut_after_it() {
+    let (tables, key) = with(Delivery::Streamed, 1).await;
+    let function = behind(Edge::FunctionUrl, &tables);
+    let rows = "SELECT repeat('x', 1000) FROM generate_series(1, 1000)";
+    for (sql, is_cut) in [(ENDLESS.to_owned(), false), (format!("{rows} UNION ALL {ENDLESS}"), true)] {
+        let request = json!({"sql": sql, "timeout_ms": 1_500});
+        let event = http("query/function-url-query-ndjson.json", &key, Some(request));
+        let (status, _, body, broke_off) = invoke_streamed(&function, event, &call(&tables, CALL)).await;
+        let text = String::from_utf8(body).expect("text");
+        let end = text.trim_end().lines().last().unwrap_or_default();
+        assert_eq!((status, broke_off), (if is_cut { 200 } else { 422 }, false), "{end}");
+        assert!(end.contains("longer than 1500 ms"), "{end}");
+        assert_eq!(end.starts_with("{\"broken_off\":"), is_cut, "{end}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,14 +133,12 @@ async fn questions_of_other_functions_are_answered_without_http() {
     assert_eq!(answer["ok"]["columns"], json!([{"name": "n", "type": "bigint"}]));
     assert!(answer["error"].is_null() && answer["ok"]["statistics"]["total_ms"].is_number(), "{answer}");
 
-    let endless =
-        "SELECT sum(a.value * b.value) FROM generate_series(1, 100000000) a CROSS JOIN generate_series(1, 1000000) b";
     let mut dated = question("shop", "SELECT 1");
     dated["query"]["timeout_ms"] = json!(0);
     for (event, time, code, words) in [
         (question("shop", "SELEC"), CALL, "sql_syntax", "SELEC"),
         (question("shop", "DROP TABLE otel_metrics"), CALL, "read_only", "only read"),
-        (question("shop", endless), Duration::from_millis(2_200), "query_timeout", "were left"),
+        (question("shop", ENDLESS), Duration::from_millis(2_200), "query_timeout", "were left"),
         (
             question("shop", "SELECT repeat('x', 1000) FROM generate_series(1, 7000)"),
             CALL,

@@ -116,7 +116,7 @@ fn last_line(end_line: Option<bool>, format: Format) -> Result<LastLine, ApiErro
 async fn json(reader: &Reader, answer: Answer) -> Result<Response, ApiError> {
     let bytes_max = reader.app().settings.result_bytes_max;
     let app = Arc::clone(reader.app());
-    let writing = app.workers.spawn(async move {
+    let mut writing = app.workers.spawn(async move {
         let body = write_json(&answer, bytes_max)?;
         let Answer { truncated, warnings, statistics, .. } = answer;
         Ok::<_, QueryError>((body, Summary { truncated, warnings, statistics }))

@@ -8,20 +8,20 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::panicked;
-use crate::admission::Place;
+use super::running::Running;
 use crate::error::QueryError;
 
 /// Does the work on a thread of its own, which keeps the query's place until it ends. If nobody waits any more, that is at the
 /// next pause of the work.
 pub(super) async fn apart<T: Send + 'static>(
-    place: &Arc<Place>,
+    running: &Arc<Running>,
     work: impl Future<Output = Result<T, QueryError>> + Send + 'static,
 ) -> Result<T, QueryError> {
     let (_waiting, abandoned) = oneshot::channel::<()>();
     let work = carried(work);
-    let (runtime, place) = (Handle::current(), Arc::clone(place));
+    let (runtime, running) = (Handle::current(), Arc::clone(running));
     let thread = tokio::task::spawn_blocking(move || {
-        let _place = place;
+        let _running = running;
         runtime.block_on(async {
             tokio::select! {
                 biased;

@@ -19,13 +19,19 @@ use datafusion::logical_expr::{EmptyRelation, Expr, Filter, LogicalPlan, Logical
 use datafusion::physical_plan::collect;
 use model::Micros;
 
+use super::running::Running;
+use super::stoppable::stoppable;
 use crate::table::Table;
 
 /// Fewer times than these are asked for one by one.
 const FEW: usize = 64;
 
 /// The optimised plan of a list by time, with filters that leave little more than its rows; any other plan as it is.
-pub(super) async fn narrowed(session: &SessionState, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
+pub(super) async fn narrowed(
+    session: &SessionState,
+    plan: LogicalPlan,
+    running: &Arc<Running>,
+) -> Result<LogicalPlan, DataFusionError> {
     let Some(list) = List::in_plan(&plan) else { return Ok(plan) };
     let provider = source_as_provider(&list.scan.source)?;
     let Some(table) = provider.downcast_ref::<Table>() else { return Ok(plan) };
@@ -34,7 +40,7 @@ pub(super) async fn narrowed(session: &SessionState, plan: LogicalPlan) -> Resul
     if !table.is_worth_two_scans(list.scan) {
         return Ok(plan);
     }
-    match list.times(session).await? {
+    match list.times(session, running).await? {
         Some(times) => list.at_times(&times, &plan),
         None => Ok(plan),
     }
@@ -74,13 +80,13 @@ impl<'a> List<'a> {
     }
 
     /// None: nothing can be said, since a row has no time.
-    async fn times(&self, session: &SessionState) -> Result<Option<Times>> {
+    async fn times(&self, session: &SessionState, running: &Arc<Running>) -> Result<Option<Times>> {
         let time = Expr::Column(self.time.clone());
         let times = LogicalPlanBuilder::from(self.sort.input.clone())
             .project([time.clone()])?
             .sort_with_limit([time.sort(self.by.asc, self.by.nulls_first)], Some(self.rows))?
             .build()?;
-        let times = session.create_physical_plan(&times).await?;
+        let times = stoppable(session.create_physical_plan(&times).await?, running)?;
         let mut found = Times { least: Micros::MAX, greatest: Micros::MIN, each: Some(BTreeSet::new()), full: false };
         let mut rows = 0;
         for batch in collect(times, session.task_ctx()).await? {

@@ -5,9 +5,9 @@ use arrow::datatypes::SchemaRef;
 use tokio::sync::mpsc;
 
 use super::Summary;
+use super::running::Watched;
 use crate::encode;
 use crate::error::{Limit, QueryError};
-use crate::workers::Working;
 
 /// Batches between the query and whoever takes them.
 const BATCHES_AHEAD: usize = 2;
@@ -104,7 +104,7 @@ pub(crate) struct AnswerStream {
     /// Taken already, to know that the query got going.
     first: Option<RecordBatch>,
     receiver: mpsc::Receiver<Event>,
-    work: Option<Working<Result<Summary, QueryError>>>,
+    work: Watched<Summary>,
     ended: Option<Summary>,
 }
 
@@ -112,14 +112,14 @@ impl AnswerStream {
     /// Waits for the first rows, so that most errors come before anything is sent.
     pub(super) async fn begin(
         mut receiver: mpsc::Receiver<Event>,
-        work: Working<Result<Summary, QueryError>>,
+        mut work: Watched<Summary>,
     ) -> Result<Self, QueryError> {
-        let schema = match receiver.recv().await {
+        let schema = match work.meanwhile(receiver.recv()).await? {
             Some(Event::Schema(schema)) => schema,
             Some(Event::Batch(batch)) => batch.schema(),
-            None => return Err(end_of(work).await.err().unwrap_or_else(|| super::panicked("no schema".to_owned()))),
+            None => return Err(work.done().await.err().unwrap_or_else(|| super::panicked("no schema".to_owned()))),
         };
-        let mut stream = Self { schema, first: None, receiver, work: Some(work), ended: None };
+        let mut stream = Self { schema, first: None, receiver, work, ended: None };
         stream.first = stream.next().await?;
         Ok(stream)
     }
@@ -130,12 +130,12 @@ impl AnswerStream {
             return Ok(Some(first));
         }
         loop {
-            match self.receiver.recv().await {
+            match self.work.meanwhile(self.receiver.recv()).await? {
                 Some(Event::Batch(batch)) => return Ok(Some(batch)),
                 Some(Event::Schema(_)) => {}
                 None => {
-                    if let Some(work) = self.work.take() {
-                        self.ended = Some(end_of(work).await?);
+                    if self.ended.is_none() {
+                        self.ended = Some(self.work.done().await?);
                     }
                     return Ok(None);
                 }
@@ -145,12 +145,5 @@ impl AnswerStream {
 
     pub(crate) fn summary(&self) -> Option<&Summary> {
         self.ended.as_ref()
-    }
-}
-
-async fn end_of(work: Working<Result<Summary, QueryError>>) -> Result<Summary, QueryError> {
-    match work.done().await {
-        Ok(answered) => answered,
-        Err(words) => Err(super::panicked(words)),
     }
 }

@@ -5,16 +5,18 @@ use std::sync::Arc;
 use arrow::datatypes::Schema;
 use model::ProjectId;
 
-use super::{AnswerStream, Query, Sink, SqlRequest, answer, panicked};
+use super::running::{Running, Watched};
+use super::{AnswerStream, Query, Sink, SqlRequest, answer};
 use crate::App;
 use crate::answer::Answer;
 use crate::error::QueryError;
 
 /// The whole answer, for callers in this process and for JSON.
 pub async fn run(app: &Arc<App>, project: &ProjectId, request: SqlRequest) -> Result<Answer, QueryError> {
-    let query = Query::of(app, project, request, app.settings.rows_max)?;
-    let work = app.workers.spawn(answer(Arc::clone(app), query, Sink::whole(app.settings.result_bytes_max)));
-    let (sink, summary) = work.done().await.map_err(panicked)??;
+    let running = Running::begin(app, Query::of(app, project, request, app.settings.rows_max)?).await?;
+    let sink = Sink::whole(app.settings.result_bytes_max);
+    let work = app.workers.spawn(answer(Arc::clone(app), Arc::clone(&running), sink));
+    let (sink, summary) = Watched::new(app, running, work).done().await?;
     let (schema, batches) = match sink {
         Sink::Whole(whole) => (whole.schema, whole.batches),
         Sink::Streamed(_) => (None, Vec::new()),
@@ -34,10 +36,10 @@ pub(crate) async fn stream(
     project: &ProjectId,
     request: SqlRequest,
 ) -> Result<AnswerStream, QueryError> {
-    let query = Query::of(app, project, request, app.settings.rows_streamed_max)?;
+    let running = Running::begin(app, Query::of(app, project, request, app.settings.rows_streamed_max)?).await?;
     let (sink, receiver) = Sink::streamed();
     // The sink goes as soon as the query ends: that it is gone is how the receiver knows.
-    let answered = answer(Arc::clone(app), query, sink);
+    let answered = answer(Arc::clone(app), Arc::clone(&running), sink);
     let work = app.workers.spawn(async move { answered.await.map(|(_, summary)| summary) });
-    AnswerStream::begin(receiver, work).await
+    AnswerStream::begin(receiver, Watched::new(app, running, work)).await
 }
