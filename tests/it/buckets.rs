@@ -281,6 +281,52 @@ fn a_bucket_that_was_deleted_stops_its_project_alone_and_is_named_by_every_comma
     }
 }
 
+/// Its objects are gone, or it is a stranger's: the name is anybody's once the bucket was deleted.
+#[test]
+fn a_bucket_that_was_made_again_empty_is_not_used_until_it_is_connected_again_and_repair_says_what_is_gone() {
+    let mut acme = Acme::connected();
+    taken(&acme.client, "in the table");
+    eventually("compacted", SEEN_WITHIN, || drained(&acme));
+    acme.buckets.delete_bucket(BUCKET);
+    assert_eq!(log(&acme.client, "meanwhile").status, 503);
+    acme.buckets.make_bucket(BUCKET);
+    acme.world.restart();
+    acme.client = client_of(&acme.world, "acme");
+
+    let strange = "s3://acme-telemetry/tele/metry/acme is not the folder that was connected for project `acme`";
+    let refused = log(&acme.client, "meanwhile");
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert!(refused.text().contains(strange), "{}", refused.text());
+    let query = acme.client.query(&json!({ "sql": "SELECT * FROM otel_logs_and_spans" }));
+    assert!(query.status == 503 && query.text().contains(strange), "{}", query.text());
+    for command in ["status", "compact", "repair"] {
+        let (code, said) = cli(&acme.world, &[command]);
+        assert_eq!(code, Some(0), "{command}: {said}");
+        assert_eq!(said.matches(&format!("OUT OF REACH acme: {strange}")).count(), 1, "{command}: {said}");
+    }
+    let check = admin(&acme.world, "POST", "/api/v1/projects/acme/bucket/check", &json!({}));
+    assert_eq!(check.json()["ok"], false, "{}", check.text());
+    assert!(check.text().contains("does not bear this installation's mark"), "{}", check.text());
+    assert_eq!(acme.paths(), Vec::<String>::new(), "nothing is written into what may be a stranger's");
+
+    let again = acme.connect(BUCKET);
+    assert_eq!(again.status, 200, "{}", again.text());
+    assert!(again.text().contains("run `plimsoll repair`"), "{}", again.text());
+    eventually("taken again", SEEN_WITHIN, || log(&acme.client, "after").status == 200);
+    let (code, said) = cli(&acme.world, &["compact"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("put back in time; run `plimsoll repair`"), "{said}");
+    let (_, said) = cli(&acme.world, &["repair"]);
+    assert!(said.contains("found: the ledger ends with batch 1, the table with batch 0"), "{said}");
+    taken(&acme.client, "later");
+    eventually("compacted", SEEN_WITHIN, || drained(&acme));
+    assert_eq!(logs_of(&acme.client), ["after", "later"]);
+    // Still known by its batch, and gone with the bucket.
+    let status = acme.client.status();
+    let table = status["tables"].as_array().into_iter().flatten().find(|t| t["table"] == "otel_logs_and_spans");
+    assert_eq!(table.expect("it is told of")["quarantined"], 1, "{status}");
+}
+
 /// What its log says used to be told of a place in the installation's own root.
 #[test]
 fn a_damaged_table_in_a_customers_bucket_is_named_by_where_it_lies() {

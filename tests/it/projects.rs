@@ -115,6 +115,7 @@ fn place(bucket: &str, prefix: &str, role: &str) -> Connected {
         role_arn: RoleArn::parse(&format!("arn:aws:iam::123456789012:role/plimsoll-byo-{role}")).expect("a role"),
         kms_key_arn: None,
         connected_at: 1,
+        marked_by: None,
     }
 }
 

@@ -12,7 +12,7 @@ use model::storage::{BucketName, BucketPrefix, Connected, ExternalId, Region, Ro
 use model::{InstallationId, ProjectId, Signal};
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt};
-use objects::{CheckBucket, Claim, Entrance, RootError, Roots};
+use objects::{CheckBucket, Claim, Entrance, RootError, Roots, Unmarked};
 use prost::Message;
 use serde_json::json;
 use testkit::MemoryItems;
@@ -39,6 +39,7 @@ fn entrance(project: &str, bucket: &str, region: &str) -> Entrance {
             role_arn: RoleArn::parse("arn:aws:iam::123456789012:role/plimsoll-byo-acme").expect("a role"),
             kms_key_arn: None,
             connected_at: 0,
+            marked_by: None,
         },
     }
 }
@@ -48,6 +49,7 @@ fn claim() -> Claim {
         installation: InstallationId::from_random(&[1; 32]),
         ledger: "tests".to_owned(),
         claimed_at: 0,
+        unmarked: Unmarked::Take,
         in_place_of: None,
     }
 }

@@ -12,7 +12,7 @@ use local::serve::{Aws, Root};
 use model::storage::{BucketName, BucketPrefix, Connected, ExternalId, Region, RoleArn};
 use model::{InstallationId, ProjectId, Signal};
 use object_store::ObjectStoreExt;
-use objects::{CheckBucket, Claim, Entrance, Trouble};
+use objects::{CheckBucket, Claim, Entrance, Trouble, Unmarked};
 use prost::Message;
 use testkit::telemetry::{self, Sample};
 use tests::cloud::Emulators;
@@ -145,12 +145,14 @@ async fn a_preflight_says_which_step_hangs() {
             role_arn: RoleArn::parse("arn:aws:iam::123456789012:role/plimsoll-byo-acme").expect("a role"),
             kms_key_arn: None,
             connected_at: 0,
+            marked_by: None,
         },
     };
     let claim = Claim {
         installation: InstallationId::from_random(&[1; 32]),
         ledger: "tests".to_owned(),
         claimed_at: 0,
+        unmarked: Unmarked::Take,
         in_place_of: None,
     };
     let of = async |silent: Service| {

@@ -8,7 +8,7 @@ use model::storage::{
     BucketName, BucketPrefix, Connected, KmsKeyArn, OwnersBucket, Region, RoleArn, Storage, suggested_role_name,
 };
 use model::{InstallationId, ProjectId, rfc3339};
-use objects::{Claim, Entrance, Preflight, PreflightCheck, RootError};
+use objects::{Claim, Entrance, Preflight, PreflightCheck, RootError, Unmarked};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -139,7 +139,7 @@ pub(crate) async fn connect(
     let id = parse_id(&id)?;
     require_project(&caller, &id)?;
     let take_over = new.previous_owner()?;
-    let at = new.checked(&app)?;
+    let mut at = new.checked(&app)?;
     let bucket = bucket_of(&app, &id).await?;
     not_our_own(app.buckets()?, &at)?;
     // Before anything is written into a bucket that cannot become this project's.
@@ -149,8 +149,11 @@ pub(crate) async fn connect(
         let (bucket, prefix) = (stands.bucket.to_string(), stands.prefix.to_string());
         return Err(refused(ProjectError::OtherBucket { project: id, bucket, prefix }));
     }
+    let unmarked = bucket.connected.and_then(|stands| stands.marked_by).map_or(Unmarked::Take, |_| Unmarked::TakeAgain);
+    let claim = claim(&app, unmarked, take_over).await?;
+    at.marked_by = Some(claim.installation.clone());
     let entrance = Entrance { project: id.clone(), external_id: bucket.external_id, at };
-    let preflight = preflight(&app, &entrance, take_over).await?;
+    let preflight = app.buckets()?.door.preflight(&entrance, &claim).await;
     if !preflight.is_passed() {
         return Err(not_passed(&preflight));
     }
@@ -161,7 +164,8 @@ pub(crate) async fn connect(
 
 /// Look into a project's bucket
 ///
-/// The same as when it was connected; nothing is changed, but that a folder without a mark of its owner gets one.
+/// The same as when it was connected; nothing is changed. A folder that does not bear this installation's mark any more, as
+/// after the bucket was made again, is told.
 #[utoipa::path(post, path = "/api/v1/projects/{project_id}/bucket/check", operation_id = "check_bucket", tag = "projects",
     params(("project_id" = String, Path, description = "Id of the project")),
     responses(
@@ -183,8 +187,10 @@ pub(crate) async fn check(
         let error = RootError::NotConnected { project: id };
         return Err(ApiError::new(ErrorCode::Conflict, error.to_string()));
     };
+    let unmarked = at.marked_by.as_ref().map_or(Unmarked::Take, |_| Unmarked::Tell);
     let entrance = Entrance { project: id, external_id: bucket.external_id.clone(), at };
-    let preflight = preflight(&app, &entrance, None).await?;
+    let claim = claim(&app, unmarked, None).await?;
+    let preflight = app.buckets()?.door.preflight(&entrance, &claim).await;
     Ok(Json(answer(project, preflight)))
 }
 
@@ -209,11 +215,10 @@ pub(crate) async fn account(app: &App) -> Result<String, ApiError> {
     })
 }
 
-async fn preflight(app: &App, entrance: &Entrance, in_place_of: Option<InstallationId>) -> Result<Preflight, ApiError> {
-    let OwnersBuckets { door, installation, ledger, .. } = app.buckets()?;
+async fn claim(app: &App, unmarked: Unmarked, in_place_of: Option<InstallationId>) -> Result<Claim, ApiError> {
+    let OwnersBuckets { installation, ledger, .. } = app.buckets()?;
     let installation = installation.id().await?;
-    let claim = Claim { installation, ledger: ledger.clone(), claimed_at: app.clock.now(), in_place_of };
-    Ok(door.preflight(entrance, &claim).await)
+    Ok(Claim { installation, ledger: ledger.clone(), claimed_at: app.clock.now(), unmarked, in_place_of })
 }
 
 /// There the project would lie among those that have no bucket of their own, and its role would reach them.
@@ -250,6 +255,7 @@ impl NewBucket {
             role_arn: RoleArn::parse(&self.role_arn).map_err(|error| bad(&error))?,
             kms_key_arn: self.kms_key_arn.as_deref().map(KmsKeyArn::parse).transpose().map_err(|error| bad(&error))?,
             connected_at: app.clock.now(),
+            marked_by: None,
         })
     }
 }
@@ -297,7 +303,7 @@ impl From<Storage> for StorageAnswer {
 
 impl From<Connected> for ConnectedAnswer {
     fn from(at: Connected) -> Self {
-        let Connected { bucket, region, prefix, role_arn, kms_key_arn, connected_at } = at;
+        let Connected { bucket, region, prefix, role_arn, kms_key_arn, connected_at, marked_by: _ } = at;
         Self {
             bucket: bucket.into(),
             region: region.into(),

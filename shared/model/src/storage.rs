@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use place::{BucketName, BucketPrefix, InvalidPlace, Region};
 pub use role::{BYO_ROLE_PREFIX, ExternalId, InvalidRole, KmsKeyArn, RoleArn, suggested_role_name};
 
-use crate::{Micros, ProjectId};
+use crate::{InstallationId, Micros, ProjectId};
 
 /// Stored in the project's item as `{"kind":"own"}` or `{"kind":"bucket","external_id":..,"connected":{..}?}`; absent: own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +48,10 @@ pub struct Connected {
     pub kms_key_arn: Option<KmsKeyArn>,
     /// When it passed its preflight last.
     pub connected_at: Micros,
+    /// Whose mark the folder has borne since then: this installation's. A folder without it is not the one that was connected.
+    /// None: connected by a version that did not note it; nobody looks for the mark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marked_by: Option<InstallationId>,
 }
 
 impl Storage {

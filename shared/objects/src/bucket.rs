@@ -86,6 +86,12 @@ pub enum RootError {
     )]
     Gone { project: ProjectId, bucket: String, region: String, why: String },
     #[error(
+        "{place} is not the folder that was connected for project `{project}`: {found}; it may have been deleted and made again, \
+         by its owner or by somebody else. If it is its owner's, and what it held is given up: `plimsoll bucket connect \
+         --project {project}` again, then `plimsoll repair`"
+    )]
+    NotOurs { project: ProjectId, place: String, found: String },
+    #[error(
         "bucket `{bucket}` of project `{project}` is not in region {region} ({why}): run `plimsoll bucket connect --project \
          {project}` again, with the region it is in{}",
         found.as_ref().map(|found| format!(", {found}")).unwrap_or_default()
@@ -116,6 +122,7 @@ impl RootError {
             | Self::Role { .. }
             | Self::Refused { .. }
             | Self::Gone { .. }
+            | Self::NotOurs { .. }
             | Self::Elsewhere { .. }
             | Self::Key { .. } => true,
             Self::NoAws { .. } | Self::NoKeys { .. } | Self::Unknown { .. } => false,
@@ -124,7 +131,7 @@ impl RootError {
 
     /// True if what the bucket held may be gone with it.
     pub fn may_have_lost(&self) -> bool {
-        matches!(self, Self::Gone { .. })
+        matches!(self, Self::Gone { .. } | Self::NotOurs { .. })
     }
 
     /// The one that stands behind an error, if one does.

@@ -1,20 +1,29 @@
 //! The owners' buckets that a process has open: one store a project, as long as its role stays the same.
+//!
+//! A bucket's name is anybody's once the bucket was deleted. So before a folder is used, and again once in a while, its mark is
+//! read: one that was made again does not bear it, and nothing is written there or taken for lost.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use clock::{Clock, SystemClock};
 use meta::projects::Projects;
 use model::storage::Storage;
-use model::{ProjectId, storage::OwnersBucket};
+use model::{InstallationId, ProjectId, storage::OwnersBucket};
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{Error, ObjectStore};
 
 use crate::bucket::{BucketError, Entrance, OpenBucket, OpenedBucket, RootError};
+use crate::owner::{OwnerError, owner_of};
 
 /// Most buckets kept open; above it all are opened anew, which costs each a call to STS.
 const OPEN_MAX: usize = 10_000;
+
+/// A mark that was seen is believed for this long: one GET a minute of each bucket that a process uses.
+const MARK_AGE_MAX: Duration = Duration::from_secs(60);
 
 /// Cheap to clone: clones share what is open.
 #[derive(Clone)]
@@ -30,6 +39,8 @@ struct Open {
     bucket: OpenedBucket,
     /// The project's folder in it.
     root: Arc<dyn ObjectStore>,
+    /// When the folder was last seen to bear our mark, by [`Clock::uptime`]. Whoever reads the mark holds it.
+    mark_seen_at: Arc<tokio::sync::Mutex<Option<Duration>>>,
 }
 
 impl Buckets {
@@ -50,9 +61,28 @@ impl Buckets {
         }
     }
 
-    /// The project's folder in its bucket.
-    pub(crate) async fn root(&self, entrance: &Entrance) -> Result<Arc<dyn ObjectStore>, RootError> {
-        Ok(self.enter(entrance).await?.root)
+    /// The project's folder in its bucket, which bears our mark.
+    pub(crate) async fn root(&self, entrance: &Entrance) -> Result<Arc<dyn ObjectStore>, Error> {
+        let open = self.enter(entrance).await?;
+        if let Some(ours) = &entrance.at.marked_by {
+            let mut seen_at = open.mark_seen_at.lock().await;
+            let now = SystemClock.uptime();
+            if seen_at.is_none_or(|at| now.saturating_sub(at) > MARK_AGE_MAX) {
+                *seen_at = None;
+                entrance.bears_the_mark_of(ours, open.root.as_ref()).await?;
+                *seen_at = Some(now);
+            }
+        }
+        Ok(open.root)
+    }
+
+    /// An error of the bucket in words for its owner. One that is not there is looked at anew when it is.
+    pub(crate) fn explained(&self, entrance: &Entrance, error: Error) -> Error {
+        let error = entrance.explained(error);
+        if matches!(RootError::behind(&error), Some(RootError::Gone { .. })) {
+            self.all().remove(&entrance.project);
+        }
+        error
     }
 
     /// The whole bucket, for what is no call on a store.
@@ -75,7 +105,7 @@ impl Buckets {
         if all.len() >= OPEN_MAX {
             all.clear();
         }
-        let open = Open { entrance: entrance.clone(), bucket, root };
+        let open = Open { entrance: entrance.clone(), bucket, root, mark_seen_at: Arc::default() };
         all.insert(entrance.project.clone(), open.clone());
         Ok(open)
     }
@@ -96,8 +126,20 @@ impl fmt::Debug for Buckets {
 }
 
 impl Entrance {
+    /// An error that says so, if it does not.
+    async fn bears_the_mark_of(&self, ours: &InstallationId, root: &dyn ObjectStore) -> Result<(), Error> {
+        let found = match owner_of(root).await {
+            Ok(Some(mark)) if mark.installation == *ours => return Ok(()),
+            Ok(Some(mark)) => format!("it belongs to another Plimsoll, {mark}"),
+            Ok(None) => "it does not bear this installation's mark".to_owned(),
+            Err(OwnerError::Store { source, .. }) => return Err(self.explained(source)),
+            Err(error) => error.to_string(),
+        };
+        Err(RootError::NotOurs { project: self.project.clone(), place: self.to_string(), found }.into())
+    }
+
     /// An error of the bucket, with what its owner can do if it lies with the owner.
-    pub(crate) fn explained(&self, error: Error) -> Error {
+    fn explained(&self, error: Error) -> Error {
         if RootError::behind(&error).is_some() {
             return error;
         }

@@ -22,7 +22,7 @@ pub use error::ObjectError;
 pub use fetch::{checksum, fetch_segment};
 pub use keys::{landing_key, landing_prefix, result_key, results_prefix, segment_of_landing_key, table_path};
 pub use links::Links;
-pub use owner::{Claim, Claimed, Mark, OwnerError, claim_root, owner_of};
+pub use owner::{Claim, Claimed, Mark, OwnerError, Unmarked, claim_root, owner_of};
 pub use preflight::{Preflight, PreflightCheck, STEP_WITHIN, try_root};
 pub use probe::{ProbeError, probe_create_only};
 pub use root::{ProjectRoot, Roots};

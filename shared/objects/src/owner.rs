@@ -33,8 +33,20 @@ pub struct Claim {
     /// Where its ledger is, for people: whoever is turned away has to find it.
     pub ledger: String,
     pub claimed_at: Micros,
+    pub unmarked: Unmarked,
     /// The owner whose ledger is lost for good, if its root is to be taken over. Of no effect on a root of anybody else's.
     pub in_place_of: Option<InstallationId>,
+}
+
+/// What is done with a root that bears no mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unmarked {
+    /// Nobody has taken it yet: it is taken.
+    Take,
+    /// It bore ours, and is taken again.
+    TakeAgain,
+    /// It bore ours: it is told, and nothing is written.
+    Tell,
 }
 
 /// Whose the root is, as it stands there.
@@ -175,6 +187,7 @@ mod tests {
             installation: id(n),
             ledger: format!("ledger {n}"),
             claimed_at: 1_763_600_000_000_000,
+            unmarked: Unmarked::Take,
             in_place_of: None,
         }
     }

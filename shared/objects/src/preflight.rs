@@ -8,7 +8,7 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, Result};
 
-use crate::owner::{Claim, Claimed, OwnerError, claim_root};
+use crate::owner::{Claim, Claimed, OwnerError, Unmarked, claim_root, owner_of};
 use crate::probe::OVERWRITES;
 use crate::trouble::{SILENT, Trouble, said};
 
@@ -16,6 +16,9 @@ use crate::trouble::{SILENT, Trouble, said};
 pub(crate) const PROBE_FOLDER: &str = "probe";
 /// Time for one act; an HTTP API waits 30 s for all of them, and the first that hangs is the last that is tried.
 pub const STEP_WITHIN: Duration = Duration::from_secs(10);
+
+const CONNECT_AGAIN: &str = "put back what it held, if there is a copy; if it is its owner's and what it held is given up, run \
+                             `plimsoll bucket connect` again and then `plimsoll repair`";
 
 /// What was tried, in the order of trying.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -159,8 +162,21 @@ impl Steps<'_> {
 
     async fn claimed(&mut self, claim: &Claim) {
         const NAME: &str = "owner";
+        if claim.unmarked == Unmarked::Tell {
+            let Some(mark) = self.done(NAME, owner_of(self.store)).await else { return };
+            if let Ok(None) = mark {
+                let what = "it does not bear this installation's mark, as it did when it was connected: it was deleted and \
+                            made again, or emptied";
+                return self.preflight.bad(NAME, Trouble::new(what, CONNECT_AGAIN));
+            }
+        }
         let Some(claimed) = self.done(NAME, claim_root(self.store, claim)).await else { return };
         match claimed {
+            Ok(Claimed::Now) if claim.unmarked == Unmarked::TakeAgain => self.preflight.good(
+                NAME,
+                "it bore no mark any more, as after it was made again; marked as this installation's: run `plimsoll repair`, \
+                 which says what is gone",
+            ),
             Ok(Claimed::Now) => self.preflight.good(NAME, "nobody's until now; marked as this installation's"),
             Ok(Claimed::Before) => self.preflight.good(NAME, "this installation"),
             Ok(Claimed::TakenOver) => self.preflight.good(NAME, "taken over; marked as this installation's"),
@@ -221,6 +237,7 @@ mod tests {
             installation: InstallationId::from_random(&[installation; 32]),
             ledger: "a ledger".to_owned(),
             claimed_at: 0,
+            unmarked: Unmarked::Take,
             in_place_of: None,
         };
         let mut preflight = Preflight::default();

@@ -43,7 +43,7 @@ impl ProjectStore {
             None => act(Arc::clone(&self.own)).await,
             Some(entrance) => {
                 let root = self.buckets.root(&entrance).await?;
-                act(root).await.map_err(|error| entrance.explained(error))
+                act(root).await.map_err(|error| self.buckets.explained(&entrance, error))
             }
         }
     }
@@ -59,7 +59,7 @@ impl ProjectStore {
                 return Ok::<_, Error>(act(this.own));
             };
             let root = this.buckets.root(&entrance).await?;
-            Ok(act(root).map_err(move |error| entrance.explained(error)).boxed())
+            Ok(act(root).map_err(move |error| this.buckets.explained(&entrance, error)).boxed())
         };
         stream::once(opened).try_flatten().boxed()
     }

@@ -11,7 +11,7 @@ use http::StatusCode;
 use model::InstallationId;
 use model::storage::{BucketName, BucketPrefix, Connected, ExternalId, Region, RoleArn};
 use object_store::ObjectStoreExt;
-use objects::{CheckBucket, Claim, Entrance};
+use objects::{CheckBucket, Claim, Entrance, Unmarked};
 use tests::cloud::REGION;
 use tests::cloud::isolation::{ByoStore, breaches, n_calls_on};
 use tests::cloud::policy::{Names, Statement};
@@ -59,12 +59,14 @@ async fn byo(world: &World, id: &'static str, random: u8) -> Tenant {
         role_arn: RoleArn::parse(&role).unwrap(),
         kms_key_arn: None,
         connected_at: SystemClock.now(),
+        marked_by: Some(InstallationId::from_random(&[1; 32])),
     };
     let entrance = Entrance { project: project(id), external_id: external_id.clone(), at: at.clone() };
     let claim = Claim {
         installation: InstallationId::from_random(&[1; 32]),
         ledger: "tests".to_owned(),
         claimed_at: SystemClock.now(),
+        unmarked: Unmarked::Take,
         in_place_of: None,
     };
     let preflight = S3BucketCheck::new(&api.cloud).preflight(&entrance, &claim).await;

@@ -102,6 +102,9 @@ pub async fn repair(app: &App, table: &TableId, deadline: Deadline) -> Result<Re
     held.release().await;
     match &mended {
         Ok(did) => tracing::info!(%table, ?did, "table repaired"),
+        Err(error) if error.out_of_reach().is_some() => {
+            tracing::warn!(%table, error = error.said(), "repair found the project's bucket out of reach");
+        }
         Err(error) => {
             app.counters.add(Counter::Errors, 1);
             tracing::error!(%table, error = %chain(error), "repair ended early; the table stays as it is until it is repaired again");

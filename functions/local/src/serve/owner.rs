@@ -5,7 +5,7 @@ use std::path::Path;
 use aws::S3Root;
 use meta::Installation;
 use object_store::ObjectStore;
-use objects::{Claim, Claimed, OwnerError, Trouble, claim_root};
+use objects::{Claim, Claimed, OwnerError, Trouble, Unmarked, claim_root};
 
 use super::data::DataError;
 use super::server::ServeConfig;
@@ -23,6 +23,7 @@ pub(super) async fn claim(
         installation: installation.id().await.map_err(stored)?,
         ledger: ledger_name(data),
         claimed_at: config.clock.now(),
+        unmarked: Unmarked::Take,
         in_place_of: config.take_over.clone(),
     };
     match claim_root(base, &claim).await {

@@ -54,6 +54,7 @@ mod tests {
             role_arn: RoleArn::parse("arn:aws:iam::123456789012:role/plimsoll-byo-shop").expect("fits"),
             kms_key_arn: key.map(|key| KmsKeyArn::parse(key).expect("fits")),
             connected_at: 0,
+            marked_by: None,
         }
     }
 

@@ -10,7 +10,7 @@ use clock::{Clock, RandomIds, SystemClock};
 use meta::{Installation, StoreError};
 use model::{InstallationId, chain};
 use object_store::ObjectStore;
-use objects::{Claim, Claimed, OwnerError, ProbeError, Trouble, claim_root, owner_of, probe_create_only};
+use objects::{Claim, Claimed, OwnerError, ProbeError, Trouble, Unmarked, claim_root, owner_of, probe_create_only};
 
 use super::check::Check;
 use super::deployed::{Deployed, advice};
@@ -47,6 +47,7 @@ pub(super) async fn claim(
         installation,
         ledger: cloud.ledger_name(&deployed.table),
         claimed_at: SystemClock.now(),
+        unmarked: Unmarked::Take,
         in_place_of: in_place_of.cloned(),
     };
     claim_root(root.as_ref(), &claim).await.map_err(NotFit::Owner)
