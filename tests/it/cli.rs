@@ -93,6 +93,21 @@ fn a_mistake_in_the_sql_is_pointed_at() {
     assert!(lines[0].starts_with("error: ") && lines[3].contains("duration"), "{err}");
 }
 
+/// 150,000 rows of 600 bytes: more of both than an answer in one piece may have.
+#[test]
+fn rows_for_other_programs_are_bound_by_no_limit_of_answers_in_one_piece() {
+    let world = World::start();
+    let sql = "SELECT value, repeat('x', 600) AS pad FROM generate_series(1, 150000)";
+    let csv = done(&world, &["query", sql, "--csv", "--limit", "150000"]);
+    assert!(csv.starts_with("value,pad\n1,xxx") && csv.len() > 90_000_000, "{} bytes", csv.len());
+    assert_eq!(csv.lines().count(), 150_001);
+    let list = done(&world, &["query", sql, "--json", "--limit", "150000"]);
+    assert_eq!(json(&list).as_array().expect("a list").len(), 150_000);
+    let (code, out, err) = run(&world, &["query", sql, "--csv"]);
+    assert_eq!((code, out.lines().count()), (1, 10_001));
+    assert!(err.contains("raise `--limit` (up to 50000000)"), "{err}");
+}
+
 #[test]
 fn a_reader_that_has_seen_enough_is_no_error() {
     let world = World::start();

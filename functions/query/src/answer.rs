@@ -62,9 +62,12 @@ pub struct Truncated {
 }
 
 impl Truncated {
-    pub(crate) fn at(limit: usize, limit_max: usize) -> Self {
+    /// `limit_max`: the most that could have been asked for in this form; `streamed_max`: in one that is streamed.
+    pub(crate) fn at(limit: usize, limit_max: usize, streamed_max: usize) -> Self {
         let advice = if limit < limit_max {
             format!("raise `limit` (up to {limit_max}), or page by `timestamp`")
+        } else if limit_max >= streamed_max {
+            "page by `timestamp`, or aggregate".to_owned()
         } else {
             "page by `timestamp`, aggregate, or ask for `Accept: application/x-ndjson`, which takes a higher `limit`"
                 .to_owned()

@@ -191,7 +191,8 @@ async fn attempt(
     let took = app.clock.uptime().saturating_sub(query.began);
     let reading = meter.reading();
     Ok(Summary {
-        truncated: (rows > query.limit).then(|| Truncated::at(query.limit, query.limit_max)),
+        truncated: (rows > query.limit)
+            .then(|| Truncated::at(query.limit, query.limit_max, app.settings.rows_streamed_max)),
         statistics: Statistics::of(rows.min(query.limit) as u64, &reading, planned, took),
         warnings: reading.warnings,
     })

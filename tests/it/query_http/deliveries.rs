@@ -206,7 +206,12 @@ async fn a_last_line_says_that_the_answer_is_all_there_if_it_is_asked_for() {
             let has_trailers = !reply.trailers.is_empty();
             assert_eq!(has_trailers, delivery == Delivery::Trailers && limit > 1_000, "{delivery:?} {limit}");
         }
-        for accept in ["application/json", "text/csv"] {
+        let reply = client.query(&json!({"sql": "SELECT 1 AS n", "end_line": true}), "text/csv").await;
+        let text = reply.text();
+        let (csv, end) = text.split_at(text.find('{').expect("an end"));
+        let end: Value = serde_json::from_str(end).expect("JSON");
+        assert_eq!((csv, &end["end"]["statistics"]["rows"]), ("n\r\n1\r\n", &json!(1)), "{delivery:?}");
+        for accept in ["application/json", "application/vnd.apache.arrow.stream"] {
             let reply = client.query(&json!({"sql": "SELECT 1", "end_line": true}), accept).await;
             assert_eq!(reply.error(), (400, "bad_request".into()), "{accept}");
         }

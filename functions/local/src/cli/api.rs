@@ -1,4 +1,4 @@
-//! HTTP to the API: JSON in, JSON out, errors as the API words them.
+//! HTTP to the API: JSON in, JSON or rows out, errors as the API words them.
 
 use std::sync::Arc;
 use std::thread;
@@ -8,8 +8,8 @@ use aws::Signer;
 use clock::{Clock, Ids, RandomIds, SystemClock};
 use http::Method;
 use serde_json::Value;
-use ureq::Body;
 use ureq::tls::TlsConfig;
+use ureq::{Body, BodyReader};
 
 use super::error::ErrorDetail;
 use super::gateway::{Again, Tries, Turned};
@@ -28,8 +28,12 @@ pub(super) struct Api {
 
 /// The API ends its queries sooner.
 const TIMEOUT: Duration = Duration::from_secs(600);
-/// No answer of the API is larger.
+/// No answer of the API in one piece is larger.
 const ANSWER_BYTES_MAX: u64 = 1 << 30;
+const JSON: &str = "application/json";
+/// The header that says of an answer that it is a link to it.
+const RESULT: &str = "plimsoll-result";
+const LINKED: &str = "linked";
 /// Of an answer that is not the API's.
 const SHOWN_CHARS_MAX: usize = 200;
 
@@ -91,27 +95,46 @@ impl Api {
         }
     }
 
-    /// What an answer links to. The link is all that is needed: our key is nothing to whoever keeps it.
+    /// What an answer links to.
     pub(super) fn linked(&self, url: &str) -> Result<Value, CliError> {
-        let request = Request {
-            method: Method::GET,
-            url: url.to_owned(),
-            entry: Entry::Open,
-            body: None,
-            again: Again::Harmless,
-        };
-        whole(self.send(&request)?, &request).map_err(|error| self.unreachable(&error))?
+        let request = Request::for_link(url);
+        self.whole(self.send(&request)?, &request)
+    }
+
+    /// What a POST that changes nothing is answered with as `media_type`, to be read as it comes; if the answer is a link, what
+    /// that leads to.
+    pub(super) fn streamed(
+        &self,
+        path: &str,
+        body: &Value,
+        media_type: &'static str,
+    ) -> Result<BodyReader<'static>, CliError> {
+        let mut request = self.request(Method::POST, path, Some(body), Again::Harmless);
+        request.accept = media_type;
+        let mut response = self.send(&request)?;
+        if response.headers().get(RESULT).is_some_and(|result| result == LINKED) {
+            let answer = self.whole(response, &request)?;
+            let Some(url) = answer.pointer("/result/url").and_then(Value::as_str) else {
+                return Err(foreign(&request.url, 200, answer.to_string().as_bytes()));
+            };
+            response = self.send(&Request::for_link(url))?;
+        }
+        Ok(response.into_body().into_reader())
     }
 
     fn call(&self, method: Method, path: &str, body: Option<&Value>, again: Again) -> Result<Value, CliError> {
+        let request = self.request(method, path, body, again);
+        self.whole(self.send(&request)?, &request)
+    }
+
+    fn request(&self, method: Method, path: &str, body: Option<&Value>, again: Again) -> Request<'_> {
         let entry = match (&self.key, &self.signer) {
             (key, Some(signer)) => Entry::Signed { signer, key: key.as_deref() },
             (Some(key), None) => Entry::Key(key),
             (None, None) => Entry::Open,
         };
         let url = format!("{}{path}", self.url);
-        let request = Request { method, url, entry, body: body.map(Value::to_string), again };
-        whole(self.send(&request)?, &request).map_err(|error| self.unreachable(&error))?
+        Request { method, url, entry, accept: JSON, body: body.map(Value::to_string), again }
     }
 
     /// Until it is answered with a success, which is not read yet, or for good with something else.
@@ -141,8 +164,8 @@ impl Api {
     }
 
     fn send_once(&self, request: &Request<'_>) -> Result<http::Response<Body>, CliError> {
-        let Request { method, url, entry, body, .. } = request;
-        let mut sent = http::Request::builder().method(method).uri(url).header("accept", "application/json");
+        let Request { method, url, entry, accept, body, .. } = request;
+        let mut sent = http::Request::builder().method(method).uri(url).header("accept", *accept);
         match entry {
             Entry::Open => {}
             Entry::Key(key) => sent = sent.header("authorization", format!("Bearer {key}")),
@@ -164,6 +187,16 @@ impl Api {
         response.map_err(|error| self.unreachable(&error))
     }
 
+    /// A success that is JSON, or nothing.
+    fn whole(&self, mut response: http::Response<Body>, request: &Request<'_>) -> Result<Value, CliError> {
+        let status = response.status().as_u16();
+        let text = read(&mut response).map_err(|error| self.unreachable(&error))?;
+        if text.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&text).map_err(|_| foreign(&request.url, status, &text))
+    }
+
     fn unreachable(&self, error: &ureq::Error) -> CliError {
         CliError::Unreachable {
             url: self.url.clone(),
@@ -178,8 +211,17 @@ struct Request<'r> {
     method: Method,
     url: String,
     entry: Entry<'r>,
+    accept: &'static str,
     body: Option<String>,
     again: Again,
+}
+
+impl Request<'_> {
+    /// The link is all that is needed: our key is nothing to whoever keeps what it leads to.
+    fn for_link(url: &str) -> Self {
+        let (method, url) = (Method::GET, url.to_owned());
+        Self { method, url, entry: Entry::Open, accept: "*/*", body: None, again: Again::Harmless }
+    }
 }
 
 /// How a request gets in.
@@ -187,16 +229,6 @@ enum Entry<'e> {
     Open,
     Key(&'e str),
     Signed { signer: &'e Signer, key: Option<&'e str> },
-}
-
-/// A success that is JSON, or nothing.
-fn whole(mut response: http::Response<Body>, request: &Request<'_>) -> Result<Result<Value, CliError>, ureq::Error> {
-    let status = response.status().as_u16();
-    let text = read(&mut response)?;
-    if text.is_empty() {
-        return Ok(Ok(Value::Null));
-    }
-    Ok(serde_json::from_slice(&text).map_err(|_| foreign(&request.url, status, &text)))
 }
 
 fn read(response: &mut http::Response<Body>) -> Result<Vec<u8>, ureq::Error> {

@@ -3,8 +3,8 @@
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::answer::cell;
 use super::connection::{Connection, For};
-use super::query::cell;
 use super::reach::{self, OUT_OF_REACH};
 use super::{CliError, Screen};
 

@@ -30,6 +30,9 @@ pub enum CliError {
     /// AWS, or what a stack has there, is not as it must be.
     #[error("{what}")]
     Cloud { what: String, advice: String },
+    /// Rows were written before that.
+    #[error("the answer broke off: {why}")]
+    BrokenOff { why: String },
     #[error("cannot write the output: {0}")]
     Output(#[from] std::io::Error),
     #[error("{what}: {source}")]
@@ -87,6 +90,9 @@ impl CliError {
         match self {
             Self::Unreachable { hint: Some(hint), .. } => lines.push(format!("  {hint}")),
             Self::Cloud { advice, .. } => lines.push(format!("  {advice}")),
+            Self::BrokenOff { .. } => {
+                lines.push("  what was written is not all of it: ask again, or for less".to_owned())
+            }
             Self::NoKey { path, cause } => {
                 lines.push(format!("  {}: {cause}", path.display()));
                 lines.push(

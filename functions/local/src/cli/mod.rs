@@ -5,17 +5,20 @@
 //! on many tables, 1 says that one failed which the operator can do something about; the others were seen to all the same, and
 //! what a project's owner has shut is told, and is no failure.
 
+mod answer;
 mod api;
 mod bucket;
 mod compact;
 mod connection;
 mod demo;
 mod error;
+mod export;
 mod gateway;
 mod hints;
 mod key;
 mod openapi;
 mod output;
+mod parameters;
 mod patience;
 mod project;
 mod query;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use console::Term;
 use serde_json::Value;
 
-use super::query::cell;
+use super::answer::cell;
 use super::table::{Align, Table};
 use super::{CliError, Hints};
 

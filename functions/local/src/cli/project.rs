@@ -3,8 +3,8 @@
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
+use super::answer::cell;
 use super::connection::{Connection, For};
-use super::query::cell;
 use super::{Align, CliError, Screen, Table, units};
 
 #[derive(Debug, Args)]

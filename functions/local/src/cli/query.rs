@@ -1,15 +1,16 @@
-//! `plimsoll query`: SQL in, a table out.
+//! `plimsoll query`: SQL in, a table out; or rows for other programs, which are streamed.
 
-use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::time::Duration;
 
 use clap::Args;
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::answer::{Answer, End};
+use super::api::Api;
 use super::connection::{Connection, For};
-use super::table::{Align, Table};
+use super::export::Form;
+use super::parameters::as_options;
 use super::units;
 use super::{CliError, Screen};
 
@@ -17,23 +18,25 @@ use super::{CliError, Screen};
 #[command(after_help = "Examples:
   plimsoll query \"SELECT resource___service___name, count(*) FROM otel_logs_and_spans GROUP BY 1\"
   plimsoll query \"SELECT * FROM otel_logs_and_spans WHERE context___trace_id = \\$id\" -p id=4bf92f3577b34da6a3ce929d0e0e4736
-  plimsoll query - < report.sql --csv > report.csv")]
+  plimsoll query - < report.sql --csv --limit 1000000 > report.csv
+
+Exit codes: with --json or --csv and no --limit, 1 if there are more rows than the default limit lets through.")]
 pub(super) struct QueryArgs {
     /// One SELECT, SHOW, DESCRIBE or EXPLAIN; `-` reads it from stdin
     sql: String,
     /// A value for $NAME in the SQL: JSON, or else text (may be repeated)
     #[arg(short, long, value_name = "NAME=VALUE", value_parser = param)]
     param: Vec<(String, Value)>,
-    /// Rows at most
+    /// Rows at most [default: 10000]
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
     /// How long it may take: 30s, 2m
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     timeout: Option<Duration>,
-    /// A JSON list with an object a row
+    /// A JSON list with an object a row, written as the rows come
     #[arg(long, conflicts_with = "csv")]
     json: bool,
-    /// CSV with a head line
+    /// CSV with a head line, written as the rows come
     #[arg(long)]
     csv: bool,
     /// Do not cut the table to the terminal
@@ -46,48 +49,7 @@ pub(super) struct QueryArgs {
     connection: Connection,
 }
 
-/// The API's answer.
-#[derive(Deserialize)]
-pub(super) struct Answer {
-    pub(super) columns: Vec<AnswerColumn>,
-    pub(super) rows: Vec<Vec<Value>>,
-    #[serde(default)]
-    truncated: Option<Truncated>,
-    #[serde(default)]
-    warnings: Vec<Value>,
-    #[serde(default)]
-    statistics: Statistics,
-}
-
-/// What the answer took.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Statistics {
-    files_considered: u64,
-    files_opened: u64,
-    row_groups_considered: u64,
-    row_groups_opened: u64,
-    bytes_scanned: u64,
-    live_segments_considered: u64,
-    live_segments_read: u64,
-    snapshot_version: BTreeMap<String, u64>,
-    planning_ms: f64,
-    total_ms: f64,
-}
-
-#[derive(Deserialize)]
-pub(super) struct AnswerColumn {
-    pub(super) name: String,
-    #[serde(rename = "type")]
-    kind: String,
-}
-
-#[derive(Deserialize)]
-struct Truncated {
-    limit: Value,
-    #[serde(default)]
-    advice: Option<String>,
-}
+const PATH: &str = "/api/v1/query";
 
 pub(super) fn run(args: &QueryArgs, screen: &mut Screen) -> Result<(), CliError> {
     let sql = match args.sql.as_str() {
@@ -95,26 +57,48 @@ pub(super) fn run(args: &QueryArgs, screen: &mut Screen) -> Result<(), CliError>
         sql => sql.to_owned(),
     };
     let api = args.connection.open(For::Read)?;
-    let answer = api.post_again("/api/v1/query", &args.request(&sql)).map_err(|error| with_sql(error, &sql))?;
+    let end = match args.form() {
+        Some(form) => export(form, &api, args.request(&sql), screen),
+        None => table(args, &api, &args.request(&sql), screen),
+    };
+    let end = end.map_err(|error| with_sql(error, &sql))?;
+    end.remarks().iter().for_each(|remark| screen.remark(remark));
+    if args.stats {
+        screen.remark(&end.statistics_line());
+    }
+    // Whoever reads a table reads the remark, too.
+    let is_cut = end.truncated.is_some() && args.limit.is_none() && args.form().is_some();
+    if is_cut { Err(CliError::Reported) } else { Ok(()) }
+}
+
+fn export(form: Form, api: &Api, mut request: Value, screen: &mut Screen) -> Result<End, CliError> {
+    request["end_line"] = true.into();
+    form.write(api.streamed(PATH, &request, form.media_type())?, screen.out)
+}
+
+fn table(args: &QueryArgs, api: &Api, request: &Value, screen: &mut Screen) -> Result<End, CliError> {
+    let answer = api.post_again(PATH, request)?;
     // One that is too large to be sent by the cloud lies in the bucket.
     let answer = match answer.pointer("/result/url").and_then(Value::as_str) {
         Some(url) => api.linked(url)?,
         None => answer,
     };
     let answer: Answer = serde_json::from_value(answer).map_err(std::io::Error::from)?;
-    match (args.json, args.csv) {
-        (true, _) => answer.write_json(screen.out)?,
-        (_, true) => answer.write_csv(screen.out)?,
-        _ => answer.table().write(screen.out, if args.wide { None } else { screen.width })?,
-    }
-    answer.remarks().iter().for_each(|remark| screen.remark(remark));
-    if args.stats {
-        screen.remark(&answer.statistics_line());
-    }
-    Ok(())
+    let (table, end) = answer.into_parts();
+    table.write(screen.out, if args.wide { None } else { screen.width })?;
+    Ok(end)
 }
 
 impl QueryArgs {
+    /// None: a table, for people.
+    fn form(&self) -> Option<Form> {
+        match (self.json, self.csv) {
+            (true, _) => Some(Form::Json),
+            (_, true) => Some(Form::Csv),
+            _ => None,
+        }
+    }
+
     fn request(&self, sql: &str) -> Value {
         let mut request = json!({ "sql": sql });
         if !self.param.is_empty() {
@@ -130,96 +114,12 @@ impl QueryArgs {
     }
 }
 
-impl Answer {
-    fn table(&self) -> Table {
-        let mut table = Table::new(self.columns.iter().map(|column| (column.name.as_str(), column.align())));
-        for row in &self.rows {
-            table.row(row.iter().map(cell));
-        }
-        table
-    }
-
-    /// A row a line, so that the output can be cut and compared.
-    fn write_json(&self, out: &mut dyn Write) -> Result<(), CliError> {
-        for (n, row) in self.rows.iter().enumerate() {
-            let object: Map<String, Value> =
-                self.columns.iter().map(|column| column.name.clone()).zip(row.iter().cloned()).collect();
-            let object = serde_json::to_string(&object).map_err(std::io::Error::from)?;
-            write!(out, "{}{object}", if n == 0 { "[" } else { ",\n " })?;
-        }
-        Ok(writeln!(out, "{}", if self.rows.is_empty() { "[]" } else { "]" })?)
-    }
-
-    fn write_csv(&self, out: &mut dyn Write) -> Result<(), CliError> {
-        let mut out = csv::Writer::from_writer(out);
-        let written = out
-            .write_record(self.columns.iter().map(|column| &column.name))
-            .and_then(|()| self.rows.iter().try_for_each(|row| out.write_record(row.iter().map(cell))));
-        written.map_err(|error| match error.into_kind() {
-            csv::ErrorKind::Io(error) => CliError::Output(error),
-            other => CliError::Output(std::io::Error::other(format!("{other:?}"))),
-        })?;
-        Ok(out.flush()?)
-    }
-
-    /// What must be known beside the rows.
-    fn remarks(&self) -> Vec<String> {
-        let truncated = self.truncated.iter().map(|truncated| {
-            let advice = truncated.advice.as_deref().unwrap_or("ask for less");
-            format!("truncated: {} rows are shown, the limit is {}: {advice}", self.rows.len(), cell(&truncated.limit))
-        });
-        truncated.chain(self.warnings.iter().map(|warning| format!("warning: {}", cell(warning)))).collect()
-    }
-
-    fn statistics_line(&self) -> String {
-        let s = &self.statistics;
-        let rows = units::count(self.rows.len() as u64);
-        let of = |part: u64, whole: u64| format!("{} of {}", units::count(part), units::count(whole));
-        let mut line = format!(
-            "{rows} row{} in {:.1} ms (planning {:.1} ms); {} files, {} row groups, {}; {} live segments",
-            if self.rows.len() == 1 { "" } else { "s" },
-            s.total_ms,
-            s.planning_ms,
-            of(s.files_opened, s.files_considered),
-            of(s.row_groups_opened, s.row_groups_considered),
-            units::bytes(s.bytes_scanned),
-            of(s.live_segments_read, s.live_segments_considered),
-        );
-        for (table, version) in &s.snapshot_version {
-            line.push_str(&format!("; {table} at version {version}"));
-        }
-        line
-    }
-}
-
-impl AnswerColumn {
-    fn align(&self) -> Align {
-        const NUMBERS: [&str; 10] =
-            ["int", "uint", "float", "decimal", "bigint", "smallint", "tinyint", "double", "real", "numeric"];
-        let kind = self.kind.to_ascii_lowercase();
-        if NUMBERS.iter().any(|number| kind.starts_with(number)) && !kind.starts_with("interval") {
-            Align::Right
-        } else {
-            Align::Left
-        }
-    }
-}
-
-/// As text; null is nothing.
-pub(super) fn cell(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-/// With the SQL, to point at a place in it, and with the name of the option instead of the API's.
+/// With the SQL, to point at a place in it, and with options instead of the API's parameters.
 fn with_sql(error: CliError, sql: &str) -> CliError {
     match error {
         CliError::Refused { status, mut detail, .. } => {
-            detail.message = detail.message.replace("`timeout_ms` is", "`--timeout` in ms is");
-            detail.hint = detail.hint.map(|hint| hint.replace("`timeout_ms`", "`--timeout`"));
+            detail.message = as_options(&detail.message);
+            detail.hint = detail.hint.as_deref().map(as_options);
             CliError::Refused { status, detail, sql: Some(sql.to_owned()) }
         }
         other => other,

@@ -6,8 +6,8 @@ use clock::{Clock, SystemClock};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::answer::cell;
 use super::connection::{Connection, For};
-use super::query::cell;
 use super::table::{Align, Table};
 use super::units;
 use super::{CliError, Screen, reach};

@@ -39,7 +39,7 @@ pub(super) struct QueryRequest {
     limit: Option<usize>,
     /// Milliseconds after which the query is stopped; 30,000 if not said.
     timeout_ms: Option<u64>,
-    /// For NDJSON: a last line `{"end": {truncated, warnings, statistics}}` says that the answer is all there.
+    /// For NDJSON and CSV: a last line `{"end": {truncated, warnings, statistics}}` says that the answer is all there. It is no CSV.
     end_line: Option<bool>,
 }
 
@@ -106,8 +106,10 @@ pub(super) async fn query(
 
 fn last_line(end_line: Option<bool>, format: Format) -> Result<LastLine, ApiError> {
     match (end_line, format) {
-        (Some(true), Format::Streamed(RowsAs::Ndjson)) => Ok(LastLine::End),
-        (Some(true), _) => Err(ApiError::bad_request("`end_line` is for `Accept: application/x-ndjson` only")),
+        (Some(true), Format::Streamed(RowsAs::Ndjson | RowsAs::Csv)) => Ok(LastLine::End),
+        (Some(true), _) => {
+            Err(ApiError::bad_request("`end_line` is for `Accept: application/x-ndjson` and `text/csv` only"))
+        }
         _ => Ok(LastLine::Row),
     }
 }

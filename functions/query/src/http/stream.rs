@@ -2,7 +2,7 @@
 //!
 //! What is said at the end of an answer (truncation, warnings, statistics) comes as headers if the whole answer fits the first
 //! piece; else as trailers, where there are any, with the link to an answer in the store, and, if asked for, as a last line of
-//! NDJSON. An error after the first piece breaks the body off, so that nobody takes a part for the whole.
+//! NDJSON or CSV. An error after the first piece breaks the body off, so that nobody takes a part for the whole.
 
 use axum::body::Body;
 use axum::response::Response;

@@ -10,7 +10,7 @@ use crate::encode::{ArrowStream, NdjsonNames, csv_head, write_csv, write_ndjson}
 use crate::error::QueryError;
 use crate::run::{AnswerStream, Summary};
 
-/// Whether NDJSON ends with a line that says so.
+/// Whether NDJSON or CSV ends with a line that says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LastLine {
     Row,
@@ -73,7 +73,7 @@ impl Pieces {
                 stream.finish().map_err(QueryError::internal)?;
                 Ok(stream.take())
             }
-            Writer::Ndjson(_) if self.last_line == LastLine::End => {
+            Writer::Ndjson(_) | Writer::Csv(_) if self.last_line == LastLine::End => {
                 Ok(self.answer.summary().map(end_line).unwrap_or_default())
             }
             Writer::Ndjson(_) | Writer::Csv(_) => Ok(Vec::new()),

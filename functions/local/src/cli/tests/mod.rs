@@ -87,7 +87,12 @@ async fn answer(
     let (status, text) = script.answers[asked.len().min(script.answers.len() - 1)].clone();
     asked.push((method, path, key, body.to_vec()));
     let retry_after_s = if status == 429 { script.retry_after_s } else { "0" };
-    (StatusCode::from_u16(status).expect("a status"), [(header::RETRY_AFTER, retry_after_s)], text).into_response()
+    let head = (StatusCode::from_u16(status).expect("a status"), [(header::RETRY_AFTER, retry_after_s)]);
+    // As the API does with a link.
+    if text.starts_with(r#"{"result":{"url":"#) {
+        return (head.0, head.1, [("plimsoll-result", "linked")], text).into_response();
+    }
+    (head.0, head.1, text).into_response()
 }
 
 fn run(width: Option<usize>, args: &[&str]) -> (u8, String, String) {
