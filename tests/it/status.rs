@@ -8,7 +8,7 @@ use std::time::Duration;
 use clock::{Clock, SystemClock};
 use model::Signal;
 use prost::Message;
-use serde_json::Value;
+use serde_json::{Value, json};
 use testkit::telemetry::{self, Sample};
 use tests::delta::DeltaFolder;
 use tests::{Binary, World};
@@ -134,4 +134,32 @@ fn the_document_describes_what_is_said_of_a_broken_table() {
         assert!(row[field]["description"].is_string(), "{field}: {row}");
     }
     assert!(document["paths"]["/api/v1/status"]["get"].is_object());
+}
+
+/// `POST /api/v1/repair?table=otel_metrics` would repair all tables if the parameter were passed over.
+#[test]
+fn no_path_of_the_document_passes_over_a_parameter_that_it_does_not_know() {
+    let world = world();
+    let document = world.api("GET", "/api/v1/openapi.json", &world.keys.admin_key, None).json();
+    let paths = document["paths"].as_object().unwrap().iter();
+    let operations =
+        paths.flat_map(|(path, all)| all.as_object().unwrap().iter().map(move |(verb, one)| (path, verb, one)));
+    let mut asked = 0;
+    for (path, verb, operation) in operations.filter(|(path, ..)| path.starts_with("/api/v1/")) {
+        // Whatever it is asked for, it is the same for everybody.
+        if path.ends_with("openapi.json") {
+            continue;
+        }
+        let concrete =
+            path.replace("{project_id}", "shop").replace("{key_id}", "0").replace("{trace_id}", &"0".repeat(32));
+        let body = operation["requestBody"].is_object().then(|| json!({}));
+        let key = if operation["tags"][0] == "query" { &world.keys.read_key } else { &world.keys.admin_key };
+        let reply = world.api(&verb.to_uppercase(), &format!("{concrete}?tabel=otel_metrics"), key, body.as_ref());
+        let said = reply.text();
+        assert!(reply.status == 400 && said.contains("`tabel`"), "{verb} {path}: {} {said}", reply.status);
+        asked += 1;
+    }
+    assert!(asked > 15, "{asked} operations");
+    let reply = world.api("POST", "/api/v1/repair?table=otel_metrics", &world.keys.admin_key, None);
+    assert_eq!(reply.json()["error"]["hint"], "what this path takes goes into the body, as JSON: `table`");
 }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use edge::{ApiError, Authenticated, ErrorAnswer, ErrorCode, JsonBody, PathOf};
+use edge::{ApiError, Authenticated, ErrorAnswer, ErrorCode, JsonBody, NoParameters, PathOf};
 use meta::projects::{Project, ProjectError};
 use model::storage::{
     BucketName, BucketPrefix, Connected, KmsKeyArn, OwnersBucket, Region, RoleArn, Storage, suggested_role_name,
@@ -178,6 +178,7 @@ pub(crate) async fn check(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
     PathOf(id): PathOf<String>,
+    _: NoParameters,
 ) -> Result<Json<BucketAnswer>, ApiError> {
     let id = parse_id(&id)?;
     require_project(&caller, &id)?;

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use edge::{ApiError, Authenticated, ErrorAnswer, ErrorCode, JsonBody, PathOf, QueryOf};
+use edge::{ApiError, Authenticated, ErrorAnswer, ErrorCode, JsonBody, NoParameters, PathOf, QueryOf};
 use http::StatusCode;
 use meta::keys::{Key, KeyId, NewKey, Reach};
 use meta::projects::ProjectError;
@@ -162,6 +162,7 @@ pub(crate) async fn revoke(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
     PathOf(id): PathOf<String>,
+    _: NoParameters,
 ) -> Result<Json<KeyAnswer>, ApiError> {
     require_admin(&caller)?;
     let unknown = || ApiError::not_found("there is no such key within the reach of this one");

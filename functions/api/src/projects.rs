@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use edge::{ApiError, Authenticated, ErrorAnswer, ErrorCode, JsonBody, PathOf, QueryOf};
+use edge::{ApiError, Authenticated, ErrorAnswer, ErrorCode, JsonBody, NoParameters, PathOf, QueryOf};
 use http::StatusCode;
 use meta::keys::Reach;
 use meta::projects::{Project, ProjectError};
@@ -170,6 +170,7 @@ pub(crate) async fn show(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
     PathOf(id): PathOf<String>,
+    _: NoParameters,
 ) -> Result<Json<ShownProjectAnswer>, ApiError> {
     let id = parse_id(&id)?;
     require_project(&caller, &id)?;

@@ -15,12 +15,15 @@ use crate::{ApiError, ErrorCode, words};
 
 /// Largest body on this port.
 pub const BODY_BYTES_MAX: usize = 1 << 20;
+/// Of a parameter that is refused.
+const SHOWN_CHARS_MAX: usize = 100;
 /// How long a body may take to arrive.
 const BODY_WAIT_MAX: Duration = Duration::from_secs(30);
 /// Seconds after which a request whose body was late may come again.
 const LATE_RETRY_S: u64 = 1;
 
-/// A JSON body. Sent as `application/json`, at most [`BODY_BYTES_MAX`].
+/// A JSON body. Sent as `application/json`, at most [`BODY_BYTES_MAX`]. Where there is one, nothing stands after the `?`: a
+/// parameter that nobody reads would be taken for one that holds.
 #[derive(Clone, Copy, Debug)]
 pub struct JsonBody<T>(pub T);
 
@@ -32,6 +35,10 @@ pub struct JsonBodyOrDefault<T>(pub T);
 #[derive(Clone, Copy, Debug)]
 pub struct QueryOf<T>(pub T);
 
+/// No parameters, neither after the `?` nor in a body.
+#[derive(Clone, Copy, Debug)]
+pub struct NoParameters;
+
 /// The parameters in the path.
 #[derive(Clone, Copy, Debug)]
 pub struct PathOf<T>(pub T);
@@ -41,6 +48,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let (head, body) = request.into_parts();
+        check_query::<T>(&head)?;
         check_content_type(&head)?;
         let bytes = read(body, BODY_WAIT_MAX).await?;
         parse(&bytes).map(Self)
@@ -52,6 +60,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for JsonBodyO
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let (head, body) = request.into_parts();
+        check_query::<T>(&head)?;
         let bytes = read(body, BODY_WAIT_MAX).await?;
         if bytes.is_empty() {
             return Ok(Self(T::default()));
@@ -72,6 +81,17 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for QueryOf
     }
 }
 
+impl<S: Send + Sync> FromRequestParts<S> for NoParameters {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        match first_parameter(parts) {
+            Some(name) => Err(unknown_parameter(name).hint("it takes none")),
+            None => Ok(Self),
+        }
+    }
+}
+
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for PathOf<T> {
     type Rejection = ApiError;
 
@@ -83,6 +103,33 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for PathOf<
             Err(other) => Err(ApiError::internal(other)),
         }
     }
+}
+
+/// Refuses parameters after the `?`, and names those that the body takes.
+fn check_query<T: DeserializeOwned>(head: &Parts) -> Result<(), ApiError> {
+    let Some(name) = first_parameter(head) else { return Ok(()) };
+    Err(unknown_parameter(name).hint(match fields_of::<T>() {
+        Some(fields) => format!("what this path takes goes into the body, as JSON: {fields}"),
+        None => "what this path takes goes into the body, as JSON".to_owned(),
+    }))
+}
+
+fn unknown_parameter(name: &str) -> ApiError {
+    let shown: String = name.chars().take(SHOWN_CHARS_MAX).collect();
+    ApiError::bad_request(format!("`{shown}` is no parameter of this path: it takes none after the `?`"))
+}
+
+/// The name of the first parameter after the `?`, as it is written.
+fn first_parameter(head: &Parts) -> Option<&str> {
+    let parameters = head.uri.query()?.split('&').filter(|parameter| !parameter.is_empty());
+    parameters.map(|parameter| parameter.split('=').next().unwrap_or_default()).next()
+}
+
+/// The fields that a body may have, as serde lists them: "`table`", "one of `a`, `b`"; none if it takes any.
+fn fields_of<T: DeserializeOwned>() -> Option<String> {
+    let error = serde_json::from_str::<T>(r#"{"?":null}"#).err()?.to_string();
+    let (_, listed) = error.split_once("expected ")?;
+    Some(listed.split(" at line ").next().unwrap_or(listed).to_owned())
 }
 
 fn check_content_type(head: &Parts) -> Result<(), ApiError> {
@@ -190,6 +237,32 @@ mod tests {
             JsonBody::<Asked>::from_request(asked(""), &()).await.map(|body| body.0),
         ] {
             assert_eq!(refused.expect_err("without a content type").code, ErrorCode::UnsupportedMediaType);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_parameter_that_nobody_reads_is_refused_with_the_names_of_those_that_hold() {
+        let asked = |uri: &'static str| {
+            let request = Request::builder().uri(uri).header(CONTENT_TYPE, "application/json");
+            request.body(Body::from("{}")).expect("a request")
+        };
+        for uri in ["/x?table=a", "/x?table", "/x?&table=a&limit=5"] {
+            for refused in [
+                JsonBodyOrDefault::<Asked>::from_request(asked(uri), &()).await.map(|body| body.0),
+                JsonBody::<Asked>::from_request(asked(uri), &()).await.map(|body| body.0),
+            ] {
+                let error = refused.expect_err(uri);
+                assert_eq!(error.message, "`table` is no parameter of this path: it takes none after the `?`");
+                let hint = error.hint.as_deref();
+                assert_eq!(hint, Some("what this path takes goes into the body, as JSON: `limit` or `name`"));
+            }
+            let mut head = asked(uri).into_parts().0;
+            let error = NoParameters::from_request_parts(&mut head, &()).await.expect_err(uri);
+            assert_eq!((error.code, error.hint.as_deref()), (ErrorCode::BadRequest, Some("it takes none")));
+        }
+        for uri in ["/x", "/x?", "/x?&"] {
+            assert!(JsonBody::<Asked>::from_request(asked(uri), &()).await.is_ok(), "{uri}");
+            assert!(NoParameters::from_request_parts(&mut asked(uri).into_parts().0, &()).await.is_ok(), "{uri}");
         }
     }
 

@@ -17,6 +17,6 @@ pub use auth::{AuthError, Authenticated, require, sent_key};
 pub use code::ErrorCode;
 pub use cors::cors;
 pub use error::{ApiError, ErrorAnswer, ErrorDetail, Position};
-pub use extract::{BODY_BYTES_MAX, JsonBody, JsonBodyOrDefault, PathOf, QueryOf};
+pub use extract::{BODY_BYTES_MAX, JsonBody, JsonBodyOrDefault, NoParameters, PathOf, QueryOf};
 pub use face::{REQUEST_ID, RequestId, answer_of, face};
 pub use last_words::LastWords;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use edge::{ApiError, Authenticated, JsonBodyOrDefault, require};
+use edge::{ApiError, Authenticated, ErrorAnswer, JsonBodyOrDefault, require};
 use futures::StreamExt;
 use model::{Scope, TableId, rfc3339};
 use serde::{Deserialize, Serialize};
@@ -55,7 +55,10 @@ pub(super) struct CompactRequest {
 /// One pass over the tables within reach of an admin key. The body may be left out. In the cloud an answer must come within
 /// half a minute: tables with the outcome `later` are gone on with by themselves.
 #[utoipa::path(post, path = "/api/v1/compact", operation_id = "compact", tag = "operations", request_body = Option<CompactRequest>,
-    responses((status = 200, description = "What was done to each table", body = CompactAnswer)))]
+    responses(
+        (status = 200, description = "What was done to each table", body = CompactAnswer),
+        (status = 400, description = "A parameter that there is not", body = ErrorAnswer),
+    ))]
 pub(super) async fn compact_now(
     State(operate): State<Operate>,
     Authenticated(caller): Authenticated,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use edge::{ApiError, Authenticated, ErrorCode, JsonBodyOrDefault, require};
+use edge::{ApiError, Authenticated, ErrorAnswer, ErrorCode, JsonBodyOrDefault, require};
 use model::{Scope, TableId, TableName};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -74,7 +74,10 @@ struct RepairedRow {
 /// queries go on meanwhile. May be repeated. With an admin key; the body may be left out.
 #[utoipa::path(post, path = "/api/v1/repair", operation_id = "repair", tag = "operations",
     request_body = Option<RepairRequest>,
-    responses((status = 200, description = "What was found and done, by table", body = RepairAnswer)))]
+    responses(
+        (status = 200, description = "What was found and done, by table", body = RepairAnswer),
+        (status = 400, description = "A parameter that there is not", body = ErrorAnswer),
+    ))]
 pub(super) async fn repair(
     State(operate): State<Operate>,
     Authenticated(caller): Authenticated,

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use edge::{ApiError, Authenticated, require};
+use edge::{ApiError, Authenticated, ErrorAnswer, NoParameters, require};
 use model::{Micros, Scope, TableId, rfc3339};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -70,10 +70,14 @@ struct QuarantinedRow {
 ///
 /// With a read or an admin key: those of its project, or of all projects if it reaches the installation.
 #[utoipa::path(get, path = "/api/v1/status", tag = "operations",
-    responses((status = 200, description = "The tables within reach", body = StatusAnswer)))]
+    responses(
+        (status = 200, description = "The tables within reach", body = StatusAnswer),
+        (status = 400, description = "A parameter that there is not", body = ErrorAnswer),
+    ))]
 pub(super) async fn status(
     State(operate): State<Operate>,
     Authenticated(caller): Authenticated,
+    _: NoParameters,
 ) -> Result<Json<StatusAnswer>, ApiError> {
     if !caller.scopes.allows(Scope::Admin) {
         require(&caller, Scope::Read)?;

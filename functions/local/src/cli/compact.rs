@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::answer::cell;
 use super::connection::{Connection, For};
+use super::parameters::as_options;
 use super::reach::{self, OUT_OF_REACH};
 use super::{CliError, Screen};
 
@@ -45,7 +46,8 @@ fn show(tables: &[Value], screen: &mut Screen) -> Result<(), CliError> {
     let beyond = tables.iter().filter(|table| table["outcome"] == OUT_OF_REACH);
     reach::tell(beyond.map(|table| (text(table, "project"), text(table, "error"))), screen)?;
     tables.iter().filter(|table| has_failed(table)).try_for_each(|table| {
-        screen.line(&format!("FAILED {}/{}: {}", text(table, "project"), text(table, "table"), text(table, "error")))
+        let error = as_options(&text(table, "error"));
+        screen.line(&format!("FAILED {}/{}: {error}", text(table, "project"), text(table, "table")))
     })
 }
 

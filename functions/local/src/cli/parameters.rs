@@ -1,7 +1,7 @@
 //! What the API calls its parameters, as the command line does: whoever typed `--limit` is not told of `limit`.
 
 /// In this order: what is said here, and what is to be said instead.
-const WORDS: [(&str, &str); 9] = [
+const WORDS: [(&str, &str); 10] = [
     ("`Accept: application/x-ndjson`, which is streamed", "`--json` or `--csv`, which are streamed"),
     (
         "`Accept: application/x-ndjson`, which takes a higher `limit`",
@@ -11,6 +11,7 @@ const WORDS: [(&str, &str); 9] = [
     ("`timeout_ms`", "`--timeout`"),
     ("`limit`", "`--limit`"),
     ("`params`", "`--param`"),
+    ("send `drop_any_number_of_days`", "give `--drop-any-number-of-days`"),
     ("put one SELECT into `sql`", "give one SELECT"),
     ("send one request per statement", "run the command once per statement"),
     ("GET /api/v1/schema lists all columns", "DESCRIBE and the table's name lists its columns"),
@@ -24,14 +25,15 @@ pub(super) fn as_options(said: &str) -> String {
 mod tests {
     use super::*;
 
-    /// The words of `query`, as its sources have them.
+    /// The words of the functions, as their sources have them.
     #[test]
     fn options_are_named_and_not_parameters() {
-        const SOURCES: [&str; 4] = [
+        const SOURCES: [&str; 5] = [
             include_str!("../../../query/src/error.rs"),
             include_str!("../../../query/src/error/hints.rs"),
             include_str!("../../../query/src/answer.rs"),
             include_str!("../../../query/src/run.rs"),
+            include_str!("../../../compact/src/http/compact.rs"),
         ];
         for (parameter, _) in WORDS {
             assert!(SOURCES.iter().any(|source| source.contains(parameter)), "nobody says {parameter} any more");

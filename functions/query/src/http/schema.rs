@@ -1,7 +1,7 @@
 //! `GET /api/v1/schema`: the tables and their columns.
 
 use axum::Json;
-use edge::{ApiError, ErrorAnswer};
+use edge::{ApiError, ErrorAnswer, NoParameters};
 use model::TableName;
 use rows::promoted::{Place, promoted};
 use serde::Serialize;
@@ -44,7 +44,7 @@ pub(super) struct TableColumn {
     tag = "query",
     responses((status = 200, body = SchemaAnswer), (status = 401, body = ErrorAnswer), (status = 403, body = ErrorAnswer))
 )]
-pub(super) async fn schema(_reader: Reader) -> Result<Json<SchemaAnswer>, ApiError> {
+pub(super) async fn schema(_reader: Reader, _: NoParameters) -> Result<Json<SchemaAnswer>, ApiError> {
     Ok(Json(SchemaAnswer { tables: TableName::ALL.map(table).into() }))
 }
 
