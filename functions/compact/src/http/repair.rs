@@ -39,6 +39,9 @@ struct RepairedRow {
     was_stopped: Option<String>,
     /// In what the ledger and the table differed; null: their numbers fit.
     found: Option<String>,
+    /// True if there was no table any more where the ledger knows of commits: what they held from before the last 24 hours is
+    /// gone.
+    table_was_gone: bool,
     /// Number of the empty commit from which the table goes on; null: none was needed.
     resumed_at: Option<u64>,
     /// Batches of which the table knows nothing; their segments are live again.
@@ -56,6 +59,8 @@ struct RepairedRow {
     segments_released: usize,
     /// Quarantined segments that cannot be read; they stay.
     segments_quarantined: usize,
+    /// Live segments whose landing object is gone or unreadable: compaction puts them aside.
+    live_unreadable: usize,
     /// Segments in the table whose landing object is gone or unreadable: retries of what is in them are not known.
     unknown_segments: usize,
     /// Landing objects that nothing names and that cannot be read.
@@ -135,6 +140,7 @@ fn row(id: &TableId, repaired: Result<Repaired, PassError>) -> RepairedRow {
         outcome,
         was_stopped: did.was_stopped,
         found: did.found,
+        table_was_gone: did.table_was_gone,
         resumed_at: did.resumed_at,
         batches_dropped: did.batches_dropped,
         live_dropped: did.live_dropped,
@@ -144,6 +150,7 @@ fn row(id: &TableId, repaired: Result<Repaired, PassError>) -> RepairedRow {
         rows_restored: did.rows_restored,
         segments_released: did.segments_released,
         segments_quarantined: did.segments_quarantined,
+        live_unreadable: did.live_unreadable,
         unknown_segments: did.unknown_segments,
         unreadable_objects: did.unreadable_objects,
         undivided_objects: did.undivided_objects,

@@ -96,7 +96,10 @@ pub(super) async fn gather(
             }
         };
         // Compaction puts aside what it cannot read.
-        let Said::Footer(footer) = said else { continue };
+        let Said::Footer(footer) = said else {
+            did.live_unreadable += 1;
+            continue;
+        };
         let held: Vec<bool> = footer.bodies.iter().map(|hash| holders.hold(hash, landed.at)).collect();
         // A batch goes on with the list it has; ledger and table fit then, and nothing was unknown.
         if held.contains(&true) && holds(Safeguard::RepairTakesOutDoubles) && !listed.contains(&landed.id) {

@@ -49,6 +49,8 @@ pub struct Repaired {
     pub was_stopped: Option<String>,
     /// In what ledger and table differed; none: their numbers fit.
     pub found: Option<String>,
+    /// True if there was no table any more where the ledger knows of commits.
+    pub table_was_gone: bool,
     /// Seq of the empty commit from which the table goes on; none: none was needed.
     pub resumed_at: Option<u64>,
     /// Batches of which the table knows nothing; their segments are live again.
@@ -66,6 +68,8 @@ pub struct Repaired {
     pub segments_released: usize,
     /// Those that cannot; they stay.
     pub segments_quarantined: usize,
+    /// Live segments whose landing object is gone or unreadable: compaction puts them aside.
+    pub live_unreadable: usize,
     /// Segments of the table, of the last window, whose landing object is gone or unreadable: retries of what is in them
     /// are not known.
     pub unknown_segments: usize,
@@ -80,12 +84,13 @@ pub struct Repaired {
 impl Repaired {
     /// True if something may be missing that repair cannot bring back, or may come twice that it cannot know.
     pub fn is_partial(&self) -> bool {
-        self.segments_quarantined
+        let unreadable = self.segments_quarantined
+            + self.live_unreadable
             + self.unknown_segments
             + self.unreadable_objects
             + self.undivided_objects
-            + self.lost_objects
-            > 0
+            + self.lost_objects;
+        self.table_was_gone || unreadable > 0
     }
 }
 

@@ -40,6 +40,7 @@ pub(super) async fn settle(
         Some(snapshot) => snapshot,
         None if held.last_seq() == 0 && view.batches.is_empty() && view.clean == 0 => return Ok(Standing::default()),
         None => {
+            did.table_was_gone = held.last_seq() > 0;
             log.create().await?;
             log.snapshot().await?.ok_or(PassError::NoTable)?
         }

@@ -40,6 +40,7 @@ struct Repaired {
     outcome: String,
     was_stopped: Option<String>,
     found: Option<String>,
+    table_was_gone: bool,
     batches_dropped: u64,
     live_dropped: u64,
     doubles_removed: u64,
@@ -48,6 +49,7 @@ struct Repaired {
     rows_restored: u64,
     segments_released: u64,
     segments_quarantined: u64,
+    live_unreadable: u64,
     unknown_segments: u64,
     unreadable_objects: u64,
     undivided_objects: u64,
@@ -92,12 +94,15 @@ impl Repaired {
                 screen.line(&format!("  {what}: {said}"))?;
             }
         }
+        if self.table_was_gone {
+            screen.line("  there was no table any more: what it held from before the last 24 hours is gone, unless there is a copy")?;
+        }
         let rows = units::counted(self.rows_restored, "row", "rows");
         let (one_again, many_again) = (
             format!("segment that nothing named is live again, with {rows}"),
             format!("segments that nothing named are live again, with {rows}"),
         );
-        let counted: [(u64, &str, &str); 11] = [
+        let counted: [(u64, &str, &str); 12] = [
             (self.segments_restored, &one_again, &many_again),
             (
                 self.segments_released,
@@ -130,6 +135,13 @@ impl Repaired {
                 self.bodies_known_again,
                 "request is known again: a retry of it adds nothing",
                 "requests are known again: a retry of them adds nothing",
+            ),
+            (
+                self.live_unreadable,
+                "live segment cannot be read: compaction puts it aside, and `plimsoll status` names its object then; put it back \
+                 from a backup, and repair again",
+                "live segments cannot be read: compaction puts them aside, and `plimsoll status` names their objects then; put \
+                 them back from a backup, and repair again",
             ),
             (
                 self.unknown_segments,
