@@ -88,7 +88,7 @@ fn a_function_without_its_variables_dies_in_init_and_names_all_of_them() {
         ("ingest", &["PLIMSOLL_TABLE", "PLIMSOLL_ROOT", "PLIMSOLL_QUEUE_URL"][..]),
         ("compact", &["PLIMSOLL_TABLE", "PLIMSOLL_ROOT"]),
         ("query", &["PLIMSOLL_TABLE", "PLIMSOLL_ROOT"]),
-        ("api", &["PLIMSOLL_TABLE"]),
+        ("api", &["PLIMSOLL_TABLE", "PLIMSOLL_ROOT"]),
     ] {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let function = Function::new(program, Binary::path().with_file_name(program));
