@@ -1,6 +1,7 @@
 //! Whose a root is: two installations never work on the same objects, and who has lost a ledger goes on with the data only by
 //! saying so.
 
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +10,14 @@ use clock::{Clock, RandomIds, SystemClock};
 use local::serve::{Aws, BucketDoors, Root, ServeConfig, Server};
 use meta::{ItemKey, ItemStore, Operation};
 use model::{InstallationId, Signal};
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
 use prost::Message;
 use serde_json::{Value, json};
 use testkit::telemetry::{self, Sample};
 use testkit::{MemoryBuckets, MemoryItems};
 use tests::cloud::Emulators;
-use tests::{Reply, World, eventually};
+use tests::{Binary, Reply, World, eventually};
 use tokio::runtime::Runtime;
 
 const SPANS: usize = 40;
@@ -50,6 +53,36 @@ async fn start(config: ServeConfig) -> Result<(), String> {
     let server = Server::start(config).await.map_err(|error| error.to_string())?;
     server.stop().await;
     Ok(())
+}
+
+/// Exit code and output of `plimsoll doctor`.
+fn doctor(data: &std::path::Path) -> (Option<i32>, String) {
+    let mut plimsoll = Command::new(Binary::path());
+    plimsoll.args(["doctor", "--data"]).arg(data).envs(Emulators::shared().variables());
+    let output = plimsoll.output().expect("it runs");
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn doctor_looks_whose_the_root_of_a_data_folder_is() {
+    let (runtime, root) = (runtime(), fresh_root());
+    let (first, second) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    runtime.block_on(start(on(first.path(), &root))).expect("nobody's until now");
+    let (code, said) = doctor(first.path());
+    assert!(code == Some(0) && said.contains("this data folder"), "{said}");
+
+    let base = Emulators::shared().cloud().root_store(&root).expect("a store");
+    let mark = Path::from("_plimsoll/owner.json");
+    runtime.block_on(base.delete(&mark)).expect("deleted");
+    let (code, said) = doctor(first.path());
+    assert!(code == Some(1) && said.contains("does not bear the mark") && said.contains("plimsoll repair"), "{said}");
+
+    runtime.block_on(start(on(second.path(), &root))).expect("nobody's again");
+    let (code, said) = doctor(first.path());
+    assert_eq!(code, Some(1), "{said}");
+    for word in ["belongs to another Plimsoll", "--take-over", &second.path().display().to_string()] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
 }
 
 /// The id that stands behind `--take-over` in a refusal.

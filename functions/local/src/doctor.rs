@@ -12,15 +12,16 @@ use aws::{Cloud, InvalidS3Root, S3Root};
 use clap::Args;
 use clock::{Clock, Ids, RandomIds, SystemClock};
 use embedded::DurableDisk;
+use meta::installation;
 use model::chain;
 use object_store::ObjectStore;
-use objects::Trouble;
+use objects::{OwnerError, Trouble};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
 
 use crate::cli::{Align, CliError, DataArg, Screen, SendArg, StackArg, Table, bytes, stack_doctor};
-use crate::serve::Root;
 use crate::serve::root::{self, StoredRoot};
+use crate::serve::{Root, owner};
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
@@ -84,15 +85,15 @@ fn examine(data: &Path) -> Vec<Check> {
     if folder.found.is_err() {
         return vec![folder];
     }
-    vec![
+    let mut checks = vec![
         folder,
         check("keys", keys(&data.join("credentials.json"))),
         check("metadata", database(&data.join("metadata.db"))),
         check("queue", database(&data.join("queue.db"))),
-        check("object store", object_store(data)),
-        check("clock", clock_agrees(data)),
-        check("free disk", free_disk(data)),
-    ]
+    ];
+    checks.extend(object_store(data));
+    checks.extend([check("clock", clock_agrees(data)), check("free disk", free_disk(data))]);
+    checks
 }
 
 fn folder(data: &Path) -> Result<String, Trouble> {
@@ -121,7 +122,7 @@ fn database(path: &Path) -> Result<String, Trouble> {
     if !path.exists() {
         return Ok("none yet: `serve` makes it when it first starts".to_owned());
     }
-    let owner = owner(path);
+    let server = server(path);
     let open = || -> rusqlite::Result<String> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
@@ -132,14 +133,14 @@ fn database(path: &Path) -> Result<String, Trouble> {
     };
     let advice = "stop `serve`, keep a copy of the folder, and see what the disk says (dmesg)";
     match open() {
-        Ok(verdict) if verdict == "ok" => Ok(format!("whole, takes writes{owner}")),
+        Ok(verdict) if verdict == "ok" => Ok(format!("whole, takes writes{server}")),
         Ok(verdict) => Err(trouble(format!("{} is damaged: {verdict}", path.display()), advice)),
         Err(error) => Err(trouble(format!("{}: {error}", path.display()), advice)),
     }
 }
 
 /// Who serves from it, if somebody does: the lock beside the file names its process.
-fn owner(path: &Path) -> String {
+fn server(path: &Path) -> String {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let Ok(mut lock) = File::open(name) else { return String::new() };
@@ -155,46 +156,79 @@ fn owner(path: &Path) -> String {
     }
 }
 
-/// Where the first start put the objects, and whether that is fit for them.
-fn object_store(data: &Path) -> Result<String, Trouble> {
-    match bucket_root(&data.join("metadata.db"))? {
-        Some(root) => bucket(&root),
-        None => store(&data.join("objects")),
+/// Where the first start put the objects, and whether that is fit for them; of a bucket also whether it is this ledger's.
+fn object_store(data: &Path) -> Vec<Check> {
+    const NAME: &str = "object store";
+    let metadata = data.join("metadata.db");
+    match bucket_root(&metadata) {
+        Ok(None) => vec![check(NAME, store(&data.join("objects")))],
+        Ok(Some(root)) => match in_bucket(&root, bucket) {
+            Ok(fit) => {
+                vec![check(NAME, Ok(fit)), check("bucket owner", in_bucket(&root, |_, base| whose(base, &metadata)))]
+            }
+            trouble => vec![check(NAME, trouble)],
+        },
+        Err(trouble) => vec![check(NAME, Err(trouble))],
     }
+}
+
+/// Attributes of an item of the installation's own. A damaged database says so itself.
+fn attributes_of(metadata: &Path, sort: &str) -> Option<String> {
+    let database = Connection::open_with_flags(metadata, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
+    let select = "SELECT attributes FROM items WHERE partition = ?1 AND sort = ?2";
+    database.query_row(select, [root::PARTITION, sort], |row| row.get(0)).ok()
 }
 
 /// None: the objects lie in the folder itself, or there was no start yet.
 fn bucket_root(metadata: &Path) -> Result<Option<StoredRoot>, Trouble> {
-    // A damaged database says so itself.
-    let Ok(database) = Connection::open_with_flags(metadata, OpenFlags::SQLITE_OPEN_READ_ONLY) else { return Ok(None) };
-    let select = "SELECT attributes FROM items WHERE partition = ?1 AND sort = ?2";
-    let stored = database.query_row(select, [root::PARTITION, root::SORT], |row| row.get::<_, String>(0));
-    let Ok(stored) = stored else { return Ok(None) };
+    let Some(stored) = attributes_of(metadata, root::SORT) else { return Ok(None) };
     let stored = StoredRoot::parse(&stored).ok_or_else(|| {
         trouble("where the objects lie does not read".to_owned(), "run the newest version of Plimsoll that wrote here")
     })?;
     Ok((!stored.is(&Root::Folder)).then_some(stored))
 }
 
-/// The same as of a disk, with AWS as the environment has it.
-fn bucket(stored: &StoredRoot) -> Result<String, Trouble> {
+/// A look at the root in its bucket, with AWS as the environment has it.
+fn in_bucket<F: Future<Output = Result<String, Trouble>>>(
+    stored: &StoredRoot,
+    look: impl FnOnce(String, Arc<dyn ObjectStore>) -> F,
+) -> Result<String, Trouble> {
     let advice = "give this command the AWS credentials, region and endpoint that `serve` has";
     let failed = |error: &dyn std::error::Error| trouble(format!("{}: {}", stored.root, chain(error)), advice);
     let root: S3Root = stored.root.parse().map_err(|error: InvalidS3Root| failed(&error))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| failed(&error))?;
+    let looked = runtime.block_on(async {
+        let cloud = Cloud::load().await.map_err(|error| failed(&error))?;
+        look(root.to_string(), cloud.root_store(&root).map_err(|error| failed(&error))?).await
+    });
+    looked.map_err(|Trouble { what, advice }| match what.contains(&stored.root) {
+        true => Trouble { what, advice },
+        false => Trouble::new(format!("{}: {what}", stored.root), advice),
+    })
+}
+
+/// The same as of a disk.
+async fn bucket(root: String, base: Arc<dyn ObjectStore>) -> Result<String, Trouble> {
     let clock = SystemClock;
     let started = clock.uptime();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| failed(&error))?;
-    runtime.block_on(async {
-        let cloud = Cloud::load().await.map_err(|error| failed(&error))?;
-        let store = cloud.root_store(&root).map_err(|error| failed(&error))?;
-        let probed = objects::probe_create_only(&store, &RandomIds).await;
-        probed.map_err(|error| {
-            let Trouble { what, advice } = error.trouble();
-            Trouble::new(format!("{}: {what}", stored.root), advice)
-        })
-    })?;
+    objects::probe_create_only(&base, &RandomIds).await.map_err(|error| error.trouble())?;
     let took = clock.uptime().saturating_sub(started).as_millis();
     Ok(format!("{root}: create, read, refuse to overwrite, delete: {took} ms"))
+}
+
+/// Two ledgers on one root take each other's objects for left-overs: does it bear the mark of this one?
+async fn whose(base: Arc<dyn ObjectStore>, metadata: &Path) -> Result<String, Trouble> {
+    let ours = attributes_of(metadata, installation::SORT).and_then(|attributes| installation::id_in(&attributes));
+    let found = objects::owner_of(base.as_ref()).await.map_err(|error| owner::trouble(&error))?;
+    match found {
+        Some(mark) if Some(&mark.installation) == ours.as_ref() => Ok("this data folder".to_owned()),
+        Some(mark) => Err(owner::trouble(&OwnerError::Another(mark))),
+        None => Err(trouble(
+            "it does not bear the mark of this data folder's ledger: it was emptied, or deleted and made again"
+                .to_owned(),
+            "put back what it held, if there is a copy; start `serve` again, which marks it; then run `plimsoll repair`",
+        )),
+    }
 }
 
 /// Keeps what it takes, and honours create-only PUTs: without them a Delta commit can be lost.

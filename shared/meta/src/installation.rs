@@ -18,7 +18,8 @@ use crate::{Condition, ItemKey, ItemStore, Operation, StoreError};
 
 /// Of all items about the installation itself.
 pub const PARTITION: &str = "installation";
-const SORT: &str = "id";
+/// Of its id.
+pub const SORT: &str = "id";
 const FORMAT: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
@@ -26,6 +27,11 @@ struct Stored {
     v: u32,
     id: InstallationId,
     made_at: Micros,
+}
+
+/// The id in the item's attributes, as text; none: nothing that this version reads.
+pub fn id_in(attributes: &str) -> Option<InstallationId> {
+    serde_json::from_str::<Stored>(attributes).ok().map(|stored| stored.id)
 }
 
 /// The acts on the installation's id.

@@ -13,7 +13,7 @@ mod document;
 mod health;
 mod listen;
 mod metrics;
-mod owner;
+pub(crate) mod owner;
 mod port;
 pub(crate) mod root;
 mod server;

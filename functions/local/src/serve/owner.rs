@@ -48,7 +48,8 @@ pub(super) fn ledger_name(data: &Path) -> String {
     format!("`plimsoll serve`{on}, data folder {}", data.display())
 }
 
-fn trouble(error: &OwnerError) -> Trouble {
+/// Why the root is not served from this ledger, and what to do.
+pub(crate) fn trouble(error: &OwnerError) -> Trouble {
     let advice = match error {
         OwnerError::Another(mark) => format!(
             "serve it from that ledger, or serve another prefix (--root s3://bucket/another/prefix): two ledgers on one root take \
