@@ -333,6 +333,42 @@ fn a_bucket_that_was_made_again_empty_is_not_used_until_it_is_connected_again_an
     assert_eq!(table.expect("it is told of")["quarantined"], 1, "{status}");
 }
 
+/// Project `landing` in the folder of another would lie where that one's segments land.
+#[test]
+fn no_projects_folder_lies_within_anothers_whichever_comes_first() {
+    let acme = acme();
+    let make = |id: &str| {
+        let made = admin(&acme.world, "POST", "/api/v1/projects", &json!({ "id": id, "storage": "bucket" })).json();
+        let role = format!("arn:aws:iam::123456789012:role/plimsoll-byo-{id}");
+        acme.buckets.trust(&role, made["storage"]["external_id"].as_str().expect("an external id"));
+    };
+    let connect = |id: &str, prefix: &str| {
+        let role = format!("arn:aws:iam::123456789012:role/plimsoll-byo-{id}");
+        let place = json!({ "bucket": BUCKET, "region": "eu-central-1", "prefix": prefix, "role_arn": role });
+        admin(&acme.world, "PUT", &format!("/api/v1/projects/{id}/bucket"), &place)
+    };
+    ["shop", "landing", "shop-two", "deep", "outer"].into_iter().for_each(make);
+    for (id, prefix, status) in [
+        ("shop", "a", 200),
+        ("landing", "a/shop", 409),
+        ("shop-two", "a", 200),
+        ("deep", "b/outer/c", 200),
+        ("outer", "b", 409),
+        // The slashes at its ends are no other place.
+        ("shop", "/a/", 200),
+        ("landing", "a", 200),
+    ] {
+        let answer = connect(id, prefix);
+        assert_eq!(answer.status, status, "{id} below `{prefix}`: {}", answer.text());
+        assert_eq!(answer.text().contains("another project"), status == 409, "{}", answer.text());
+    }
+    let clients = ["shop", "shop-two", "landing", "deep"].map(|id| (id, client_of(&acme.world, id)));
+    clients.iter().for_each(|(id, client)| taken(client, id));
+    for (id, client) in &clients {
+        assert_eq!(logs_of(client), [*id], "its own and no other's");
+    }
+}
+
 /// What its log says used to be told of a place in the installation's own root.
 #[test]
 fn a_damaged_table_in_a_customers_bucket_is_named_by_where_it_lies() {
@@ -372,12 +408,26 @@ fn what_does_not_fit_a_bucket_is_refused_in_plain_words() {
     let acme = acme();
     let put = |path: &str, place: Value| admin(&acme.world, "PUT", path, &place);
     let good = json!({ "bucket": BUCKET, "region": "eu-central-1", "role_arn": ROLE });
+    let long = "a".repeat(301);
     for (field, value, says) in [
         ("bucket", "Not A Bucket", "no bucket name"),
+        ("bucket", "192.168.0.1", "no bucket name"),
+        ("bucket", "acme--eun1-az1--x-s3", "directory bucket"),
         ("region", "Frankfurt", "no AWS region"),
+        ("region", "cn-north-1", "partition `aws-cn`"),
         ("prefix", "a/*", "no prefix"),
+        ("prefix", "../other", "no prefix"),
+        ("prefix", "a//b", "no prefix"),
+        ("prefix", "a b", "no prefix"),
+        ("prefix", "ünï", "no prefix"),
+        ("prefix", "a%2fb", "no prefix"),
+        ("prefix", &long, "no prefix"),
         ("role_arn", "arn:aws:iam::123456789012:role/admin", "plimsoll-byo-"),
+        ("role_arn", "arn:aws:iam::123456789012:user/plimsoll-byo-acme", "no role"),
+        ("role_arn", "arn:aws:sts::123456789012:assumed-role/plimsoll-byo-acme/x", "no role"),
+        ("role_arn", "arn:aws-us-gov:iam::123456789012:role/plimsoll-byo-acme", "partition `aws`"),
         ("kms_key_arn", "alias/mine", "no KMS key"),
+        ("kms_key_arn", "arn:aws:kms:us-east-1:123456789012:key/0123abcd", "not in eu-central-1"),
     ] {
         let mut place = good.clone();
         place[field] = json!(value);

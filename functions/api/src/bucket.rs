@@ -18,6 +18,8 @@ use crate::{App, OwnersBuckets};
 
 /// The template that makes bucket and role in the owner's account.
 const TEMPLATE: &str = "infra/byo-bucket.yaml";
+/// Projects read at a time where all are looked at.
+const PROJECTS_PAGE: usize = 100;
 
 /// Where a project's data lies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -128,7 +130,8 @@ pub(crate) struct CheckAnswer {
         (status = 400, description = "A value does not fit, or the bucket did not pass", body = ErrorAnswer),
         (status = 403, description = "The key does not reach that project", body = ErrorAnswer),
         (status = 404, description = "There is no such project", body = ErrorAnswer),
-        (status = 409, description = "The project has no bucket of its own, or another one", body = ErrorAnswer),
+        (status = 409, description = "The project has no bucket of its own, or another one, or its folder would overlap another \
+            project's", body = ErrorAnswer),
     ))]
 pub(crate) async fn connect(
     State(app): State<App>,
@@ -148,6 +151,9 @@ pub(crate) async fn connect(
     {
         let (bucket, prefix) = (stands.bucket.to_string(), stands.prefix.to_string());
         return Err(refused(ProjectError::OtherBucket { project: id, bucket, prefix }));
+    }
+    if bucket.connected.is_none() {
+        lies_apart(&app, &id, &at).await?;
     }
     let unmarked = bucket.connected.and_then(|stands| stands.marked_by).map_or(Unmarked::Take, |_| Unmarked::TakeAgain);
     let claim = claim(&app, unmarked, take_over).await?;
@@ -232,6 +238,30 @@ fn not_our_own(buckets: &OwnersBuckets, at: &Connected) -> Result<(), ApiError> 
         .hint("name a bucket of the project's owner; a project made without a bucket has its data in this one"))
 }
 
+/// No project's folder lies within another's: its sessions would reach what is not its own. Of two that are connected in the
+/// same moment neither sees the other.
+async fn lies_apart(app: &App, id: &ProjectId, at: &Connected) -> Result<(), ApiError> {
+    let overlaps = |other: &Project| {
+        let theirs = other.storage.bucket().and_then(|bucket| bucket.connected.as_ref());
+        other.id != *id && theirs.is_some_and(|theirs| at.overlaps(id, theirs, &other.id))
+    };
+    let mut after = None;
+    loop {
+        let page = app.projects.list(after.as_deref(), PROJECTS_PAGE).await?;
+        if page.projects.iter().any(overlaps) {
+            let (folder, bucket) = (at.folder(id), &at.bucket);
+            let what = format!(
+                "folder `{folder}` of bucket `{bucket}` lies within that of another project, or that one within it"
+            );
+            return Err(ApiError::new(ErrorCode::Conflict, what).hint("connect it with another --prefix"));
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(());
+        }
+    }
+}
+
 async fn bucket_of(app: &App, id: &ProjectId) -> Result<OwnersBucket, ApiError> {
     let project = app.projects.get(id).await?.ok_or_else(|| refused(ProjectError::Missing(id.clone())))?;
     bucket_in(&project).cloned()
@@ -249,7 +279,7 @@ impl NewBucket {
 
     fn checked(self, app: &App) -> Result<Connected, ApiError> {
         let bad = |error: &dyn std::error::Error| ApiError::bad_request(error.to_string());
-        Ok(Connected {
+        let at = Connected {
             bucket: BucketName::parse(&self.bucket).map_err(|error| bad(&error))?,
             region: Region::parse(&self.region).map_err(|error| bad(&error))?,
             prefix: BucketPrefix::parse(&self.prefix).map_err(|error| bad(&error))?,
@@ -257,7 +287,9 @@ impl NewBucket {
             kms_key_arn: self.kms_key_arn.as_deref().map(KmsKeyArn::parse).transpose().map_err(|error| bad(&error))?,
             connected_at: app.clock.now(),
             marked_by: None,
-        })
+        };
+        at.fits_together().map_err(|error| bad(&error))?;
+        Ok(at)
     }
 }
 

@@ -180,8 +180,8 @@ fn refused(entrance: &Entrance, error: SdkError<PutObjectError, HttpResponse>, p
         Some("PermanentRedirect" | "AuthorizationHeaderMalformed") => ("region", "connect it with the region it is in"),
         Some(_) if what.contains("kms:") || what.contains("KMS") => (
             "encryption",
-            "the bucket encrypts with a KMS key: connect it with that key's ARN, and let the role use the key \
-             (kms:GenerateDataKey and kms:Decrypt)",
+            "the bucket encrypts with a KMS key: see that it is enabled, connect the bucket with that key's ARN, and let the role \
+             use the key (kms:GenerateDataKey and kms:Decrypt)",
         ),
         Some("AccessDenied") => {
             ("put", "allow the role s3:PutObject below the prefix, in its own policy and in the bucket's")

@@ -54,6 +54,18 @@ pub struct Connected {
     pub marked_by: Option<InstallationId>,
 }
 
+/// Why a place and the way into it cannot go together.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Mismatch {
+    #[error(
+        "role {role_arn} cannot enter a bucket in {region}, which is in partition `{}`: name a role of the bucket's account",
+        region.partition()
+    )]
+    Role { region: Region, role_arn: RoleArn },
+    #[error("KMS key {key} is not in {region}: a bucket encrypts by a key of its own region")]
+    Key { region: Region, key: KmsKeyArn },
+}
+
 impl Storage {
     pub fn bucket(&self) -> Option<&OwnersBucket> {
         match self {
@@ -69,6 +81,27 @@ impl Connected {
         match self.prefix.as_str() {
             "" => project.to_string(),
             prefix => format!("{prefix}/{project}"),
+        }
+    }
+
+    /// True if one of two projects' folders lies within the other: a session of the outer project would reach what is the
+    /// inner one's.
+    pub fn overlaps(&self, project: &ProjectId, other: &Self, of: &ProjectId) -> bool {
+        let (ours, theirs) = (format!("{}/", self.folder(project)), format!("{}/", other.folder(of)));
+        self.bucket == other.bucket && (ours.starts_with(&theirs) || theirs.starts_with(&ours))
+    }
+
+    /// Role, key and bucket are of one partition of AWS, and the key is where the bucket is.
+    pub fn fits_together(&self) -> Result<(), Mismatch> {
+        let Self { region, role_arn, kms_key_arn, .. } = self;
+        if role_arn.partition() != region.partition() {
+            return Err(Mismatch::Role { region: region.clone(), role_arn: role_arn.clone() });
+        }
+        match kms_key_arn {
+            Some(key) if key.partition() != region.partition() || key.region() != region.as_str() => {
+                Err(Mismatch::Key { region: region.clone(), key: key.clone() })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -100,6 +133,35 @@ mod tests {
         let shop = ProjectId::parse("shop").expect("an id");
         let there = connected.bucket().and_then(|b| b.connected.as_ref()).expect("connected");
         assert_eq!(there.folder(&shop), "tele/metry/shop");
+    }
+
+    fn at(bucket: &str, prefix: &str) -> Connected {
+        Connected {
+            bucket: BucketName::parse(bucket).expect("fits"),
+            region: Region::parse("eu-central-1").expect("fits"),
+            prefix: BucketPrefix::parse(prefix).expect("fits"),
+            role_arn: RoleArn::parse("arn:aws:iam::123456789012:role/plimsoll-byo-shop").expect("fits"),
+            kms_key_arn: None,
+            connected_at: 0,
+            marked_by: None,
+        }
+    }
+
+    #[test]
+    fn folders_overlap_if_one_lies_within_the_other() {
+        let id = |text: &str| ProjectId::parse(text).expect("an id");
+        for (ours, theirs, overlap) in [
+            (("acme", "a", "shop"), ("acme", "a/shop", "landing"), true),
+            (("acme", "", "shop"), ("acme", "shop/deep/er", "other"), true),
+            (("acme", "a", "shop"), ("acme", "a", "shop-two"), false),
+            (("acme", "a", "shop"), ("acme", "a/shop-two", "other"), false),
+            (("acme", "a", "shop"), ("acme", "b", "shop"), false),
+            (("acme", "a", "shop"), ("another", "a/shop", "landing"), false),
+        ] {
+            let (here, there) = (at(ours.0, ours.1), at(theirs.0, theirs.1));
+            assert_eq!(here.overlaps(&id(ours.2), &there, &id(theirs.2)), overlap, "{ours:?} {theirs:?}");
+            assert_eq!(there.overlaps(&id(theirs.2), &here, &id(ours.2)), overlap, "{theirs:?} {ours:?}");
+        }
     }
 
     #[test]

@@ -6,12 +6,18 @@ use serde::{Deserialize, Serialize};
 
 /// Most characters of a prefix; S3 takes keys of 1,024 bytes, and ours need about 250 of them.
 const PREFIX_CHARS_MAX: usize = 300;
+/// Names that S3 keeps for itself: what is behind them is no general-purpose bucket, which lists in order and appends to none.
+const KEPT_STARTS: [&str; 2] = ["xn--", "sthree-"];
+const KEPT_ENDS: [&str; 5] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
 const REGION_CHARS_MAX: usize = 32;
 
 /// Why a text is no bucket, prefix or region.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum InvalidPlace {
-    #[error("`{0}` is no bucket name: 3 to 63 characters of a-z, 0-9, inner dots and dashes")]
+    #[error(
+        "`{0}` is no bucket name: 3 to 63 characters of a-z, 0-9, inner dots and dashes; and no access point, directory bucket or \
+         other name that S3 keeps for itself"
+    )]
     Bucket(String),
     #[error(
         "`{0}` is no prefix: folders of A-Z, a-z, 0-9, `.`, `_`, `=` and `-` with `/` between them, none of them dots only, \
@@ -47,7 +53,9 @@ impl BucketName {
             && edge(text.bytes().next())
             && edge(text.bytes().last())
             && !text.contains("..")
-            && !is_ipv4(text);
+            && !is_ipv4(text)
+            && !KEPT_STARTS.iter().any(|start| text.starts_with(start))
+            && !KEPT_ENDS.iter().any(|end| text.ends_with(end));
         if fits { Ok(Self(text.to_owned())) } else { Err(InvalidPlace::Bucket(shortened(text))) }
     }
 }
@@ -72,6 +80,17 @@ impl Region {
             && text.starts_with(|c: char| c.is_ascii_lowercase())
             && !text.ends_with('-');
         if fits { Ok(Self(text.to_owned())) } else { Err(InvalidPlace::Region(shortened(text))) }
+    }
+}
+
+impl Region {
+    /// `aws`, `aws-cn` or `aws-us-gov`.
+    pub fn partition(&self) -> &'static str {
+        match self.0.as_str() {
+            region if region.starts_with("cn-") => "aws-cn",
+            region if region.starts_with("us-gov-") => "aws-us-gov",
+            _ => "aws",
+        }
     }
 }
 
@@ -127,7 +146,22 @@ mod tests {
             assert!(BucketName::parse(good).is_ok(), "{good}");
         }
         let long = "a".repeat(64);
-        for bad in ["", "ab", "Abc", "a_b", "-abc", "abc-", ".abc", "a..b", "192.168.0.1", "a/b", "a*c", &long] {
+        for bad in [
+            "",
+            "ab",
+            "Abc",
+            "a_b",
+            "-abc",
+            "abc-",
+            ".abc",
+            "a..b",
+            "192.168.0.1",
+            "a/b",
+            "a*c",
+            &long,
+            "a--x-s3",
+            "a-s3alias",
+        ] {
             assert!(BucketName::parse(bad).is_err(), "{bad}");
         }
     }

@@ -94,6 +94,16 @@ impl KmsKeyArn {
     }
 }
 
+impl KmsKeyArn {
+    pub fn partition(&self) -> &str {
+        self.0.split(':').nth(1).expect("an ARN was parsed")
+    }
+
+    pub fn region(&self) -> &str {
+        self.0.split(':').nth(3).expect("an ARN was parsed")
+    }
+}
+
 /// The name that our template gives the role of a project; IAM takes 64 characters, a project id has up to 63.
 pub fn suggested_role_name(project: &ProjectId) -> String {
     let kept: String = project.as_str().chars().take(ROLE_NAME_CHARS_MAX - BYO_ROLE_PREFIX.len()).collect();
