@@ -35,7 +35,7 @@ use crate::http::AnswerBy;
 use crate::meter::Meter;
 use crate::meters::Outcome;
 use crate::session::{ProjectTables, store_url};
-use crate::sql::{Params, check_reads_only, parse, text_of_json};
+use crate::sql::{Params, check_numbers, check_reads_only, parse, text_of_json};
 use crate::table::{Freshness, OnMissing, TableParts, tries};
 use crate::waits::On;
 
@@ -224,7 +224,9 @@ async fn logical_plan(session: &SessionState, query: &Query) -> Result<LogicalPl
     let plan = session.statement_to_plan(statement).await.map_err(planning)?;
     check_reads_only(&plan)?;
     let plan = text_of_json(plan).and_then(|plan| limited(plan, query.limit)).map_err(planning)?;
-    session.optimize(&plan).map_err(planning)
+    let plan = session.optimize(&plan).map_err(planning)?;
+    check_numbers(&plan)?;
+    Ok(plan)
 }
 
 /// Rows up to which a sort keeps the first ones in memory; above, all rows are sorted, which spills.

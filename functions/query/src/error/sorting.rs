@@ -77,6 +77,10 @@ fn running_one(error: &DataFusionError, settings: Option<&Settings>) -> QueryErr
         return QueryError::Unavailable { what: OBJECTS, source: error.to_string().into() };
     }
     match error {
+        // Of an expression that is too large, not one that is wrong.
+        DataFusionError::Internal(message) if message.contains("Regular expression did not compile") => {
+            semantic("the regular expression is too large".to_owned(), None)
+        }
         DataFusionError::Plan(message)
         | DataFusionError::NotImplemented(message)
         | DataFusionError::Execution(message)
@@ -88,10 +92,14 @@ fn running_one(error: &DataFusionError, settings: Option<&Settings>) -> QueryErr
                 let hint = "guard the divisor: x / NULLIF(y, 0)";
                 QueryError::Semantic { message: "division by zero".into(), hint: Some(hint.into()), position: None }
             }
+            ArrowError::ArithmeticOverflow(message) => QueryError::Semantic {
+                message: format!("overflow: {}", shorten(message.trim_start_matches("Overflow happened on: "))),
+                hint: Some("compute with a wider type: x::numeric(38, 0), or x::double precision".into()),
+                position: None,
+            },
             ArrowError::CastError(message)
             | ArrowError::ParseError(message)
             | ArrowError::ComputeError(message)
-            | ArrowError::ArithmeticOverflow(message)
             | ArrowError::InvalidArgumentError(message) => {
                 let hint = matches!(error.as_ref(), ArrowError::CastError(_) | ArrowError::ParseError(_))
                     .then(|| "TRY_CAST(x AS type) gives NULL where a value does not convert".to_owned());

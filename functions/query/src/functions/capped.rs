@@ -1,4 +1,5 @@
-//! DataFusion's functions whose result is as large as an argument says, refused before they take memory that no pool counts.
+//! DataFusion's functions whose result is as large as an argument says, refused before they take memory that no pool counts, and
+//! those that panic on some numbers.
 //!
 //! They may run while a query is planned, when constants are folded, and on a batch of rows that share one argument.
 
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, FieldRef, Int64Type, IntervalMonthDayNanoType, IntervalUnit, TimeUnit};
-use datafusion::common::{DataFusionError, Result};
+use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::logical_expr::{
     ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
@@ -50,19 +51,35 @@ const CAPPED: [(&str, Size); 7] = [
     ("generate_series", Size::Series),
 ];
 
+/// A whole number that a function takes as an argument, and panics or fails as if by a bug of ours on others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Number {
+    at: usize,
+    least: i64,
+    greatest: i64,
+}
+
+const NUMBERS: [(&str, Number); 3] = [
+    ("array_resize", Number { at: 1, least: 0, greatest: i64::MAX }),
+    ("array_position", Number { at: 2, least: 1, greatest: i64::MAX }),
+    ("array_slice", Number { at: 3, least: -(i32::MAX as i64), greatest: i32::MAX as i64 }),
+];
+
 /// The function itself, or the same one with a cap.
 pub(crate) fn capped(function: Arc<ScalarUDF>) -> Arc<ScalarUDF> {
-    match CAPPED.into_iter().find(|(name, _)| *name == function.name()) {
-        Some((name, size)) => Arc::new(ScalarUDF::from(Capped { function, name, size })),
-        None => function,
-    }
+    let size = CAPPED.into_iter().find(|(name, _)| *name == function.name());
+    let number = NUMBERS.into_iter().find(|(name, _)| *name == function.name());
+    let Some(name) = size.map(|(name, _)| name).or(number.map(|(name, _)| name)) else { return function };
+    let (size, number) = (size.map(|(_, size)| size), number.map(|(_, number)| number));
+    Arc::new(ScalarUDF::from(Capped { function, name, size, number }))
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Capped {
     function: Arc<ScalarUDF>,
     name: &'static str,
-    size: Size,
+    size: Option<Size>,
+    number: Option<Number>,
 }
 
 impl ScalarUDFImpl for Capped {
@@ -104,10 +121,14 @@ impl Capped {
     fn check(&self, args: &ScalarFunctionArgs) -> Result<()> {
         let columns = args.args.iter().map(Column::of).collect::<Result<Vec<_>>>()?;
         let rows = if columns.iter().all(|column| column.is_constant) { 1 } else { args.number_rows };
-        let value_bytes_max = if self.size == Size::Series { CALL_BYTES_MAX } else { VALUE_BYTES_MAX };
+        if let Some(number) = self.number {
+            number.check(self.name, &columns, rows)?;
+        }
+        let Some(size) = self.size else { return Ok(()) };
+        let value_bytes_max = if size == Size::Series { CALL_BYTES_MAX } else { VALUE_BYTES_MAX };
         let mut call_bytes = 0u64;
         for row in 0..rows {
-            let bytes = self.bytes(&columns, row)?;
+            let bytes = size.bytes(&columns, row)?;
             call_bytes = call_bytes.saturating_add(bytes);
             let over = |bytes: u64, bytes_max: usize| bytes > bytes_max as u64;
             let bytes_max = match (over(bytes, value_bytes_max), over(call_bytes, CALL_BYTES_MAX)) {
@@ -119,13 +140,28 @@ impl Capped {
         }
         Ok(())
     }
+}
 
+impl Number {
+    fn check(self, name: &str, columns: &[Column], rows: usize) -> Result<()> {
+        let Some(column) = columns.get(self.at) else { return Ok(()) };
+        let Self { at, least, greatest } = self;
+        match (0..rows).filter_map(|row| column.number(row)).find(|number| !(least..=greatest).contains(number)) {
+            Some(number) => {
+                exec_err!("argument {} of {name} is {number}; it may be from {least} to {greatest}", at + 1)
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl Size {
     /// The bytes of the result in one row, at most.
-    fn bytes(&self, columns: &[Column], row: usize) -> Result<u64> {
+    fn bytes(self, columns: &[Column], row: usize) -> Result<u64> {
         let times = |at: usize| {
             columns.get(at).and_then(|column| column.number(row)).map_or(0, |n| u64::try_from(n).unwrap_or(0))
         };
-        Ok(match self.size {
+        Ok(match self {
             Size::Times => columns[0].bytes(row)?.saturating_mul(times(1)),
             Size::Characters => times(1).saturating_mul(CHARACTER_BYTES),
             Size::Items => {

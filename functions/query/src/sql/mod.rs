@@ -6,12 +6,14 @@
 //! - `json_text`: values of DataFusion's JSON type leave as text.
 //! - `lateral`: `LATERAL unnest(...)`.
 //! - `unnest_keys`: keys end at an unnest.
+//! - `numbers`: numbers that DataFusion would run over with are refused.
 //! - `size`: statements that would take for ever to plan are refused.
 //! - `types`: SQL type names as PostgreSQL means them.
 
 mod attributes;
 mod json_text;
 mod lateral;
+mod numbers;
 mod params;
 mod parse;
 mod read_only;
@@ -22,6 +24,7 @@ mod unnest_keys;
 pub(crate) use attributes::{AttributePlanner, ResolveAttributes, json_quote};
 pub(crate) use json_text::text_of_json;
 pub(crate) use lateral::UnnestLateral;
+pub(crate) use numbers::check_numbers;
 pub use params::Params;
 pub(crate) use parse::parse;
 pub(crate) use read_only::check_reads_only;
