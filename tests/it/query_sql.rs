@@ -3,6 +3,7 @@
 mod attributes;
 mod errors;
 mod limits;
+mod numbers;
 mod pruning;
 mod reading;
 mod stopping;

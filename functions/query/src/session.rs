@@ -31,7 +31,9 @@ use url::Url;
 use crate::error::QueryError;
 use crate::functions;
 use crate::settings::Settings;
-use crate::sql::{AttributePlanner, PostgresTypes, ResolveAttributes, UnnestKeys, UnnestLateral, json_quote};
+use crate::sql::{
+    AttributePlanner, OverflowIsAnError, PostgresTypes, ResolveAttributes, UnnestKeys, UnnestLateral, json_quote,
+};
 use crate::table::{Freshness, Table, TableParts, Tables};
 use crate::waits::On;
 
@@ -53,6 +55,7 @@ impl Sessions {
         analyzer.rules.insert(0, Arc::new(UnnestLateral));
         analyzer.rules.insert(1, Arc::new(UnnestKeys));
         analyzer.rules.insert(2, Arc::new(ResolveAttributes));
+        analyzer.rules.push(Arc::new(OverflowIsAnError));
         let scalars = SessionStateDefaults::default_scalar_functions().into_iter().map(functions::capped::capped);
         let scalars = scalars.chain(functions::scalars());
         let aggregates = SessionStateDefaults::default_aggregate_functions().into_iter().chain(functions::aggregates());

@@ -7,6 +7,7 @@
 //! - `lateral`: `LATERAL unnest(...)`.
 //! - `unnest_keys`: keys end at an unnest.
 //! - `numbers`: numbers that DataFusion would run over with are refused.
+//! - `overflow`: whole numbers that leave their type are an error.
 //! - `size`: statements that would take for ever to plan are refused.
 //! - `types`: SQL type names as PostgreSQL means them.
 
@@ -14,6 +15,7 @@ mod attributes;
 mod json_text;
 mod lateral;
 mod numbers;
+mod overflow;
 mod params;
 mod parse;
 mod read_only;
@@ -25,6 +27,7 @@ pub(crate) use attributes::{AttributePlanner, ResolveAttributes, json_quote};
 pub(crate) use json_text::text_of_json;
 pub(crate) use lateral::UnnestLateral;
 pub(crate) use numbers::check_numbers;
+pub(crate) use overflow::OverflowIsAnError;
 pub use params::Params;
 pub(crate) use parse::parse;
 pub(crate) use read_only::check_reads_only;
