@@ -168,6 +168,11 @@ async fn whole_numbers_that_leave_their_type_are_an_error_and_never_wrong() {
         "SELECT sum(duration + 9223372036854775807) OVER (ORDER BY id) FROM otel_logs_and_spans",
         "SELECT count(*) FROM otel_logs_and_spans a JOIN otel_logs_and_spans b ON a.duration + 9223372036854775807 > b.duration",
         "SELECT 2147483647::int + 1::int",
+        "SELECT sum(duration + 9223372036854770000) FROM otel_logs_and_spans",
+        "SELECT kind, sum(duration + 9223372036854765000) FROM otel_logs_and_spans GROUP BY kind",
+        "SELECT sum(duration + 9223372036854765000) OVER () FROM otel_logs_and_spans",
+        "SELECT sum(duration + 9223372036854765000) OVER (ORDER BY id ROWS 2 PRECEDING) FROM otel_logs_and_spans",
+        "SELECT sum(18446744073709551615) FROM otel_logs_and_spans",
         "SELECT 99999999999999999999999999999999999999::decimal(38, 0) * 10",
     ] {
         match tables.ask(&shop(), sql).await {
@@ -187,9 +192,21 @@ async fn whole_numbers_that_leave_their_type_are_an_error_and_never_wrong() {
         ("SELECT 9223372036854775806 + 1", "Int64(9223372036854775806) + Int64(1)", json!("9223372036854775807")),
         ("SELECT -9223372036854775807 - 1", "Int64(-9223372036854775807) - Int64(1)", json!("-9223372036854775808")),
         ("SELECT sum(duration * 2) AS n FROM otel_logs_and_spans", "n", json!(90_000)),
+        (
+            "SELECT sum(x) AS n FROM (VALUES (9223372036854775807), (1), (NULL), (-1)) AS v(x)",
+            "n",
+            json!("9223372036854775807"),
+        ),
+        ("SELECT sum(duration) AS n FROM otel_logs_and_spans WHERE duration < 0", "n", json!(null)),
+        ("SELECT sum(duration) AS n FROM otel_logs_and_spans GROUP BY kind ORDER BY n LIMIT 1", "n", json!(20_000)),
+        (
+            "SELECT sum(duration) OVER (ORDER BY id ROWS 1 PRECEDING) AS n FROM otel_logs_and_spans ORDER BY n DESC LIMIT 1",
+            "n",
+            json!(17_000),
+        ),
         ("SELECT max(-duration) - 1 AS n FROM otel_logs_and_spans", "n", json!(-1)),
         (
-            "SELECT n FROM (SELECT duration + 1000 AS n, count(*) FROM otel_logs_and_spans GROUP BY duration + 1000 ORDER BY duration + 1000) LIMIT 1",
+            "SELECT duration + 1000 AS n, count(*) FROM otel_logs_and_spans GROUP BY duration + 1000 ORDER BY duration + 1000 LIMIT 1",
             "n",
             json!(1_000),
         ),

@@ -5,6 +5,7 @@
 //! - `approx_count_distinct(x)`, `distinct_count(sketch)`: a mergeable HyperLogLog and a reader of it.
 //! - `rollup(sketch)`: merges either.
 //! - `log_pattern(text)`: the text with what varies masked.
+//! - `sum(x)`: DataFusion's, with whole numbers that do not wrap.
 //! - `date_part`: DataFusion's, with the whole epoch of a difference of times.
 //! - `capped`: DataFusion's `repeat` and its like, with a cap.
 
@@ -16,6 +17,7 @@ mod percentile;
 mod rollup;
 mod sketch;
 pub(crate) mod span;
+mod sum;
 mod time_bucket;
 
 use std::sync::Arc;
@@ -35,9 +37,10 @@ pub(crate) fn scalars() -> Vec<Arc<ScalarUDF>> {
     ]
 }
 
-/// All aggregate functions of ours.
+/// All aggregate functions of ours; they take the place of DataFusion's of the same name.
 pub(crate) fn aggregates() -> Vec<Arc<AggregateUDF>> {
     vec![
+        Arc::new(AggregateUDF::from(sum::Sum::default())),
         Arc::new(AggregateUDF::from(sketch::SketchAggregate::<percentile::Digest>::over_values("percentile_agg"))),
         Arc::new(AggregateUDF::from(sketch::SketchAggregate::<distinct::Registers>::over_values(
             "approx_count_distinct",
