@@ -99,6 +99,23 @@ fn while_s3_is_silent_senders_are_told_to_come_back_and_what_they_send_is_stored
     assert_eq!(ready.status, 503, "{}", ready.text());
     assert!(ready.text().contains("no answer within 2 s") && took < Duration::from_secs(2) + SLACK, "{took:?}");
 
+    // Nor does an operator wait for all that is tried again by itself.
+    for (verb, path, within_s) in
+        [("GET", "/api/v1/status", 10), ("POST", "/api/v1/compact", 20), ("POST", "/api/v1/repair", 20)]
+    {
+        let started = SystemClock.uptime();
+        let answer = world.api(verb, path, &world.keys.admin_key, None);
+        let took = SystemClock.uptime() - started;
+        assert!(answer.status == 200 && took < Duration::from_secs(within_s) + SLACK, "{path}: {took:?}");
+        let answer = answer.json();
+        for table in answer["tables"].as_array().expect("tables") {
+            let error = table["error"].as_str().unwrap_or_else(|| panic!("{path}: {table}"));
+            assert!(error.starts_with("storage did not answer within "), "{path}: {table}");
+            assert!(path != "/api/v1/compact" || table["outcome"] == "unavailable", "{table}");
+        }
+        assert_eq!(answer["tables"].as_array().map(Vec::len), Some(2), "{path}: {answer}");
+    }
+
     gate.speaks.send(true).expect("the gate listens");
     for body in [&first, &second, &second] {
         eventually("it is taken", Duration::from_secs(30), || world.export(Signal::Traces, body).status == 200);

@@ -1,5 +1,7 @@
 //! Why a pass ended early. Nothing is lost by it: the ledger holds what is left to do.
 
+use std::time::Duration;
+
 use lake::{LogError, WriteError};
 use meta::StoreError;
 use model::chain;
@@ -36,6 +38,9 @@ pub enum PassError {
     /// Says nothing about what was worked on.
     #[error("the time was up")]
     TimeUp,
+    /// Storage took what was asked, and said nothing.
+    #[error("storage did not answer within {} s", within.as_secs())]
+    Silent { within: Duration },
     /// The log said yes, and the commit cannot be read.
     #[error("version {version} of app {app} was committed and is not readable")]
     NotReadable { app: &'static str, version: u64 },
@@ -58,6 +63,7 @@ impl PassError {
             | Self::Root(_)
             | Self::NotReadable { .. }
             | Self::NoTable
+            | Self::Silent { .. }
             | Self::TimeUp => true,
             Self::Object(error) => !error.is_poison(),
             Self::Write(error) => error.is_store(),

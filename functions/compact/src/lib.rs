@@ -28,6 +28,7 @@ mod lag;
 mod maintain;
 mod messages;
 mod pass;
+mod patience;
 mod repair;
 mod status;
 mod sweep;

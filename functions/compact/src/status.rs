@@ -5,6 +5,7 @@ use meta::ledger::Stop;
 use model::{Micros, ProjectId, TableId, TableName};
 use serde::Serialize;
 
+use crate::patience::Patience;
 use crate::{App, Deadline, PassError};
 
 /// Tables looked at side by side.
@@ -52,15 +53,17 @@ pub struct Quarantined {
     pub since: Micros,
 }
 
-/// How each table of these projects stands, or why it cannot be read; the time being up is a reason.
+/// How each table of these projects stands, or why it cannot be read: silent storage and the time being up are reasons.
 pub async fn statuses(
     app: &App,
     projects: Vec<ProjectId>,
     deadline: Deadline,
 ) -> Vec<(TableId, Result<TableStatus, PassError>)> {
+    let patience = &Patience::default();
     let looks = futures::stream::iter(TableId::all_of(projects)).map(|id| async move {
         let time = deadline.remaining(app.clock.as_ref());
-        let status = clock::within(app.clock.as_ref(), time, status(app, &id)).await.unwrap_or(Err(PassError::TimeUp));
+        let looking = patience.wait(app, status(app, &id));
+        let status = clock::within(app.clock.as_ref(), time, looking).await.unwrap_or(Err(PassError::TimeUp));
         match &status {
             Ok(_) => {}
             Err(error) if error.out_of_reach().is_some() => {

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::Operate;
 use super::reach::{OUT_OF_REACH, stopped, when_free, within_reach};
+use crate::patience::Patience;
 use crate::{App, DaysAtOnce, Deadline, Outcome, Pace, RetentionRefused, compact_now as compact_table, maintain};
 
 /// What does not end by itself at the deadline is cut off so much later: a worker that died, for whoever comes next.
@@ -69,9 +70,9 @@ pub(super) async fn compact_now(
     let projects = within_reach(&operate.app.projects, &caller).await?;
     let (app, deadline) = (Arc::clone(&operate.app), operate.deadline());
     let passes = operate.runtime.spawn(async move {
-        let app = app.as_ref();
+        let (app, patience) = (app.as_ref(), &Patience::default());
         futures::stream::iter(TableId::all_of(projects))
-            .map(|id| async move { within(app, &id, days, deadline).await })
+            .map(|id| async move { within(app, &id, days, deadline, patience).await })
             .buffered(app.settings.tables_at_once.max(1))
             .collect()
             .await
@@ -81,7 +82,7 @@ pub(super) async fn compact_now(
 }
 
 /// The pass over one table, as far as there is time.
-async fn within(app: &App, id: &TableId, days: DaysAtOnce, deadline: Deadline) -> CompactedRow {
+async fn within(app: &App, id: &TableId, days: DaysAtOnce, deadline: Deadline, patience: &Patience) -> CompactedRow {
     let time = deadline.remaining(app.clock.as_ref());
     let blank = || CompactedRow {
         project: id.project.to_string(),
@@ -92,11 +93,19 @@ async fn within(app: &App, id: &TableId, days: DaysAtOnce, deadline: Deadline) -
     if time.is_zero() {
         return blank();
     }
-    clock::within(app.clock.as_ref(), time + GRACE, pass(app, id, days, deadline, blank())).await.unwrap_or_else(blank)
+    // A pass tries again and again; whoever asked is told at once.
+    let pass = async {
+        match patience.hear(app, id).await {
+            Ok(()) => pass(app, id, days, deadline, blank()).await,
+            Err(error) => CompactedRow { outcome: UNAVAILABLE, error: Some(error.said()), ..blank() },
+        }
+    };
+    clock::within(app.clock.as_ref(), time + GRACE, pass).await.unwrap_or_else(blank)
 }
 
 const DONE: &str = "done";
 const LATER: &str = "later";
+const UNAVAILABLE: &str = "unavailable";
 
 /// Compaction of all that is live, then upkeep, days that are over finished now.
 async fn pass(app: &App, id: &TableId, days: DaysAtOnce, deadline: Deadline, blank: CompactedRow) -> CompactedRow {
@@ -115,7 +124,7 @@ async fn pass(app: &App, id: &TableId, days: DaysAtOnce, deadline: Deadline, bla
         Outcome::NoTime => row.outcome = LATER,
         Outcome::Stopped { reason } => (row.outcome, row.error) = ("stopped", Some(stopped(&reason))),
         Outcome::Unavailable { .. } if is_up() => row.outcome = LATER,
-        Outcome::Unavailable { error } => (row.outcome, row.error) = ("unavailable", Some(error)),
+        Outcome::Unavailable { error } => (row.outcome, row.error) = (UNAVAILABLE, Some(error)),
         Outcome::OutOfReach { error } => (row.outcome, row.error) = (OUT_OF_REACH, Some(error)),
         Outcome::Failed { error } | Outcome::HandBack { why: error } => {
             (row.outcome, row.error) = ("failed", Some(error));

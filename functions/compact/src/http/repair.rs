@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::Operate;
 use super::reach::{OUT_OF_REACH, when_free, within_reach};
+use crate::patience::Patience;
 use crate::{App, Deadline, PassError, Repaired, repair as repair_table};
 
 /// Which tables to repair; everything is optional.
@@ -106,13 +107,16 @@ pub(crate) async fn repair_each(
     tables: impl Iterator<Item = TableId>,
     deadline: Deadline,
 ) -> Vec<(TableId, Result<Repaired, PassError>)> {
-    let mut repaired = Vec::new();
+    let (mut repaired, patience) = (Vec::new(), Patience::default());
     for id in tables {
         let repair = || repair_table(app, &id, deadline);
         let is_busy = |did: &Result<Repaired, PassError>| matches!(did, Ok(did) if did.busy_until.is_some());
         let did = match deadline.remaining(app.clock.as_ref()) {
             time if time.is_zero() => Err(PassError::TimeUp),
-            _ => when_free(app, deadline, repair, is_busy).await,
+            _ => match patience.hear(app, &id).await {
+                Ok(()) => when_free(app, deadline, repair, is_busy).await,
+                Err(silent) => Err(silent),
+            },
         };
         repaired.push((id, did));
     }

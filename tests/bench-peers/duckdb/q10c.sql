@@ -1,1 +1,0 @@
-SELECT name, count(*) AS n FROM otel_logs_and_spans WHERE project_id = $project AND timestamp BETWEEN $start AND $end AND name IS NOT NULL GROUP BY name ORDER BY n DESC LIMIT 20
