@@ -1,10 +1,11 @@
 //! The cases: every shape of `tests/fixtures/workload`, over each window, in our SQL and in the peers'.
 //!
-//! The peers' is in `tests/bench-peers/duckdb` and `chdb`, under the same names. It asks for the same rows in the way that
-//! suits the engine: buckets by integers (their `time_bucket` of times with a zone is five times slower), quantiles by the
+//! The peers' is in `tests/bench-peers`, under the same names: in `duckdb` and `chdb`, or in `both` where they understand the
+//! same words. It asks for the same rows in the way that suits the engine: buckets by integers (their `time_bucket` of times with a zone is five times slower), quantiles by the
 //! fastest function that is as exact as ours.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use model::{MICROS_PER_DAY, MICROS_PER_HOUR, Micros, TimeRange};
 use serde_json::{Map, Value, json};
@@ -191,7 +192,7 @@ impl Shape {
         let used = params.iter().filter(|(name, _)| is_named(&sql, name));
         let used: Map<String, Value> = used.map(|(name, value)| (name.clone(), value.clone())).collect();
         let peers = PeerName::ALL.map(|peer| {
-            let sql = fixture(&format!("bench-peers/{peer}"), self.fixture).replace(braces, text);
+            let sql = fixture(&of_peer(peer, self.fixture), self.fixture).replace(braces, text);
             literal(&sql.replace("{width}", &window.bucket_s.to_string()), &params)
         });
         Case {
@@ -206,8 +207,18 @@ impl Shape {
 }
 
 /// Without the comment at the top.
+/// The folder of a peer's SQL: its own, or what both of them share.
+fn of_peer(peer: PeerName, name: &str) -> String {
+    let own = format!("bench-peers/{peer}");
+    if Path::new(&path_of(&own, name)).exists() { own } else { "bench-peers/both".to_owned() }
+}
+
+fn path_of(folder: &str, name: &str) -> String {
+    format!("{}/{folder}/{name}.sql", env!("CARGO_MANIFEST_DIR"))
+}
+
 fn fixture(folder: &str, name: &str) -> String {
-    let path = format!("{}/{folder}/{name}.sql", env!("CARGO_MANIFEST_DIR"));
+    let path = path_of(folder, name);
     let sql = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     sql.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n")
 }
