@@ -12,8 +12,8 @@ use crate::cache::Cache;
 
 /// A revoked key is refused by every process within this (promised: 60 s).
 pub const CALLER_AGE_MAX: Duration = Duration::from_secs(20);
-/// A wrong key that becomes right (it does not: keys are drawn) would be seen within this.
-const NOBODY_AGE_MAX: Duration = Duration::from_secs(5);
+/// A key that was unknown and becomes known, since a ledger was put in place of another, is taken by every process within this.
+pub const NOBODY_AGE_MAX: Duration = Duration::from_secs(5);
 const CALLERS_MAX: usize = 10_000;
 const NOBODIES_MAX: usize = 10_000;
 

@@ -12,7 +12,7 @@ mod lookup;
 mod record;
 mod secret;
 
-pub use lookup::{CALLER_AGE_MAX, Caller};
+pub use lookup::{CALLER_AGE_MAX, Caller, NOBODY_AGE_MAX};
 pub use record::{Key, KeyId, KeyPage, Reach};
 pub use secret::Secret;
 

@@ -1,5 +1,6 @@
 //! What `stack init` says: what it made, and what to paste where.
 
+use meta::keys::NOBODY_AGE_MAX;
 use serde_json::{Map, Value, json};
 
 use super::init::Done;
@@ -73,7 +74,19 @@ fn said(done: &Done) -> String {
         return format!("Stack `{name}` has project `{project}` and its keys already: nothing was made.");
     }
     let made: Vec<String> = done.made.iter().map(|made| made.words(project)).collect();
-    format!("Stack `{name}` is ready. Made: {}.", made.join(", "))
+    format!("Stack `{name}` is ready. Made: {}.{}", made.join(", "), not_yet(&done.made))
+}
+
+/// Keys that were asked for before they worked, as after a take-over, are unknown a little longer.
+fn not_yet(made: &[Made]) -> String {
+    if !made.iter().any(|made| matches!(made, Made::Key(_))) {
+        return String::new();
+    }
+    format!(
+        "\nIf they were in use before (with --take-over, or a table that was emptied): functions that have refused them do so for up \
+         to {} s more. Wait that long before you send, or run `plimsoll repair`.",
+        NOBODY_AGE_MAX.as_secs()
+    )
 }
 
 fn shown_keys(done: &Done, keys: Keys, secret: &str) -> String {
@@ -116,5 +129,21 @@ impl Made {
             Self::Project => format!("project `{project}`"),
             Self::Key(name) => name.to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_given_keys_is_told_how_long_functions_may_not_know_them() {
+        let said = not_yet(&[Made::Project, Made::Key("read key")]);
+        assert!(said.contains("for up to 5 s more") && said.contains("plimsoll repair"), "{said}");
+        assert_eq!(not_yet(&[Made::Project]), "");
+        assert!(
+            include_str!("../../../../../infra/operate.md").contains("for 5\nseconds more"),
+            "the manual says the same"
+        );
     }
 }
