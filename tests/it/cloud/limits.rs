@@ -79,7 +79,9 @@ fn a_zip_bomb_is_refused_and_the_function_lives_on() {
     assert_eq!(refused.header("content-type"), Some("application/x-protobuf"));
     assert!(memory() < memory_before + (160 << 20), "{} -> {}", memory_before, memory());
     assert_eq!(export(&cloud, &[], &body_of(20_000)).status, 200);
-    assert_eq!(cloud.lambda().processes(cloud.function("ingest")), processes, "the same process");
+    // On a busy machine another one may have been started beside it.
+    let processes_after = cloud.lambda().processes(cloud.function("ingest"));
+    assert!(processes.iter().all(|process| processes_after.contains(process)), "{processes:?} {processes_after:?}");
 }
 
 #[test]

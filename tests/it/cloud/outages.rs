@@ -54,7 +54,8 @@ fn a_store_that_is_away_is_no_fault_of_the_query() {
     for (seed, (what, rule)) in cases.into_iter().enumerate() {
         with_new_rows(&cloud, seed as u64);
         let rule = cloud.proxy().faults().add(rule);
-        let reply = cloud.query(&json!({ "sql": SQL, "timeout_ms": 8_000 }));
+        // Enough beside the five seconds after which a store is at fault, on a machine that is busy with other things.
+        let reply = cloud.query(&json!({ "sql": SQL, "timeout_ms": 14_000 }));
         assert!(cloud.proxy().faults().n_met(rule) > 0, "{what}: {}", reply.text());
         let error = &reply.json()["error"];
         assert_eq!((reply.status, &error["code"]), (503, &json!("unavailable")), "{what}: {error}");
