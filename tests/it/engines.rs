@@ -89,9 +89,15 @@ pub(crate) fn assert_agreement_on(
 
 #[test]
 fn other_engines_give_our_answers_over_the_demo_data() {
-    let world = World::with_small_files(|_| {});
-    Days::last(2, SPANS_PER_DAY).send(&world);
+    // Large enough that rollups lie between rows and footer.
+    let world = World::with_small_files(|config| {
+        config.compact.merge.target_bytes = 16 << 20;
+        config.compact.merge.small_bytes = 12 << 20;
+    });
+    Days::last(2, 3.0 * SPANS_PER_DAY).send(&world);
     shop::drain(&world);
+    let files = DeltaFolder::of(&world, "default", "otel_logs_and_spans").active();
+    assert!(files.values().any(|file| file.rollups.is_some()), "{files:?}");
     assert_agreement(&world, "after compaction and merging");
 }
 

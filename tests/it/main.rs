@@ -16,6 +16,7 @@ mod contracts;
 // The metadata store and the objects in the cloud; whose they are, and what is said when they cannot be had.
 mod dynamodb;
 mod owner;
+mod rollups;
 mod s3;
 mod silent;
 

@@ -37,10 +37,11 @@ pub struct Added {
     pub bytes: u64,
     pub data_change: bool,
     pub stats: Value,
-    /// `plimsoll.rewrites`, `plimsoll.time_min`, `plimsoll.time_max`.
+    /// `plimsoll.rewrites`, `plimsoll.time_min`, `plimsoll.time_max`, `plimsoll.rollups`.
     pub rewrites: u32,
     pub time_min: Micros,
     pub time_max: Micros,
+    pub rollups: Option<String>,
 }
 
 /// A `remove`.
@@ -156,6 +157,7 @@ impl Added {
             rewrites: tag("plimsoll.rewrites").try_into().expect("a small number"),
             time_min: tag("plimsoll.time_min"),
             time_max: tag("plimsoll.time_max"),
+            rollups: add["tags"]["plimsoll.rollups"].as_str().map(str::to_owned),
         }
     }
 

@@ -41,7 +41,8 @@ pub struct Tables {
     pub clock: Arc<ManualClock>,
     pub keys: Arc<Keys>,
     pub ids: Arc<CountingIds>,
-    _spill: TempDir,
+    doors: Doors,
+    spill: TempDir,
 }
 
 pub fn project(id: &str) -> ProjectId {
@@ -68,6 +69,12 @@ pub fn batch(project: &ProjectId, table: TableName, rows: &[Value]) -> RecordBat
     decoder.flush().expect("rows fit the schema").expect("there are rows")
 }
 
+fn settings(spill: &TempDir) -> Settings {
+    let mut settings = Settings::new(spill.path().to_owned());
+    settings.threads = 2;
+    settings
+}
+
 impl Tables {
     pub fn new() -> Self {
         Self::with(|_| {})
@@ -75,8 +82,7 @@ impl Tables {
 
     pub fn with(set: impl FnOnce(&mut Settings)) -> Self {
         let spill = TempDir::new().expect("a temporary folder");
-        let mut settings = Settings::new(spill.path().to_owned());
-        settings.threads = 2;
+        let mut settings = settings(&spill);
         set(&mut settings);
         let clock = Arc::new(ManualClock::new(NOW));
         let ids = Arc::new(CountingIds::default());
@@ -95,8 +101,15 @@ impl Tables {
             clock: clock.clone(),
             ids: ids.clone(),
         };
-        let app = App::new(doors, Meters::default(), settings).expect("queries can be answered");
-        Self { app, items, ledger, roots, store, logs, clock, keys, ids, _spill: spill }
+        let app = App::new(doors.clone(), Meters::default(), settings).expect("queries can be answered");
+        Self { app, items, ledger, roots, store, logs, clock, keys, ids, doors, spill }
+    }
+
+    /// Other settings over the same tables.
+    pub fn app_with(&self, set: impl FnOnce(&mut Settings)) -> Arc<App> {
+        let mut settings = settings(&self.spill);
+        set(&mut settings);
+        App::new(self.doors.clone(), Meters::default(), settings).expect("queries can be answered")
     }
 
     /// The routes as a server has them.

@@ -87,6 +87,9 @@ pub struct Statistics {
     pub files_probed: u64,
     /// Those of which rows were read.
     pub files_opened: u64,
+    /// Those of which, in part or for all of it, sums were read in place of rows.
+    #[serde(default)]
+    pub rollups_read: u64,
     /// Row groups of the probed files.
     pub row_groups_considered: u64,
     /// Those of which rows were read.
@@ -111,6 +114,7 @@ impl Statistics {
             files_considered: reading.files_considered,
             files_probed: reading.files_probed,
             files_opened: reading.files_opened,
+            rollups_read: reading.rollups_read,
             row_groups_considered: reading.row_groups_considered,
             row_groups_opened: reading.row_groups_opened,
             bytes_scanned: reading.bytes_scanned,

@@ -33,6 +33,7 @@ pub struct App {
 }
 
 /// The doors that queries go through.
+#[derive(Clone)]
 pub struct Doors {
     pub ledger: Ledger,
     pub roots: Roots,

@@ -6,6 +6,7 @@
 //! - `session`: the DataFusion session of one query, in which nothing but the caller's tables can be named.
 //! - `table`: a table as a Delta snapshot and live segments, pruned and metered.
 //! - `run`: place, time, plan, rows, stopping, and starting over when objects vanish.
+//! - `rollups`: aggregates from the sums inside data files.
 //! - `waits`: what a query waits for, so that a store that is away is told as that.
 //! - `encode`: rows as JSON, NDJSON, CSV and Arrow.
 //! - [`Runner`]: the door `QueryRunner` as a direct call.
@@ -22,6 +23,7 @@ mod functions;
 mod http;
 mod meter;
 mod meters;
+mod rollups;
 mod run;
 mod runner;
 mod session;
@@ -36,6 +38,7 @@ pub use app::{App, Doors, StartError};
 pub use error::{Limit, QueryError};
 pub use http::{AnswerBy, openapi, router};
 pub use meters::Meters;
+pub use rollups::Rollups;
 pub use run::{SqlRequest, run};
 pub use runner::Runner;
 pub use settings::{Delivery, LateMaterialisation, Settings};

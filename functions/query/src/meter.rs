@@ -28,6 +28,7 @@ struct Seen {
     files_considered: u64,
     /// By table and path.
     files: HashMap<(TableName, String), ProbedFile>,
+    rollups: BTreeSet<(TableName, String)>,
     segments_considered: u64,
     segments_read: BTreeSet<String>,
     versions: BTreeMap<TableName, u64>,
@@ -47,6 +48,7 @@ pub(crate) struct Reading {
     pub(crate) files_considered: u64,
     pub(crate) files_probed: u64,
     pub(crate) files_opened: u64,
+    pub(crate) rollups_read: u64,
     pub(crate) row_groups_considered: u64,
     pub(crate) row_groups_opened: u64,
     pub(crate) bytes_scanned: u64,
@@ -103,6 +105,11 @@ impl Meter {
         at.inspect(|at| _ = file.opened.insert(*at)).is_some()
     }
 
+    /// A file that is answered for, at least in part, by the sums in it.
+    pub(crate) fn rollups_read(&self, table: TableName, path: &str) {
+        self.seen().rollups.insert((table, path.to_owned()));
+    }
+
     pub(crate) fn segment_read(&self, segment: &Segment) {
         self.seen().segments_read.insert(segment.id.to_string());
     }
@@ -125,6 +132,7 @@ impl Meter {
             files_considered: seen.files_considered,
             files_probed: seen.files.len() as u64,
             files_opened: seen.files.values().filter(|file| !file.opened.is_empty()).count() as u64,
+            rollups_read: seen.rollups.len() as u64,
             row_groups_considered: seen.files.values().map(|file| file.row_groups.len() as u64).sum(),
             row_groups_opened: seen.files.values().map(|file| file.opened.len() as u64).sum(),
             bytes_scanned: self.bytes.load(Ordering::Relaxed),

@@ -175,6 +175,7 @@ async fn attempt(
         meter: Arc::clone(meter),
         on_missing,
         late: app.settings.late_materialisation,
+        rollups: app.settings.rollups,
         partitions: app.settings.threads,
     };
     let tables = Arc::new(ProjectTables::new(query.project.clone(), Arc::clone(&app.tables), freshness, parts));

@@ -30,6 +30,7 @@ use url::Url;
 
 use crate::error::QueryError;
 use crate::functions;
+use crate::rollups::UseRollups;
 use crate::settings::Settings;
 use crate::sql::{
     AttributePlanner, OverflowIsAnError, PostgresTypes, ResolveAttributes, UnnestKeys, UnnestLateral, json_quote,
@@ -65,6 +66,7 @@ impl Sessions {
             .with_runtime_env(runtime(settings, None)?)
             .with_expr_planners(planners.collect())
             .with_type_planner(Arc::new(PostgresTypes))
+            .with_optimizer_rule(Arc::new(UseRollups))
             .with_scalar_functions(scalars.chain([json_quote()]).collect())
             .with_aggregate_functions(aggregates.collect())
             .with_window_functions(SessionStateDefaults::default_window_functions())

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::rollups::Rollups;
+
 /// Limits of one process and of each query in it.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -44,6 +46,8 @@ pub struct Settings {
     pub snapshot_age_max: Duration,
     /// When filters run before the other columns of a row are decoded.
     pub late_materialisation: LateMaterialisation,
+    /// Whether aggregates are answered from the sums inside data files.
+    pub rollups: Rollups,
     /// How answers get to the one who asked.
     pub delivery: Delivery,
 }
@@ -92,6 +96,7 @@ impl Settings {
             segment_cache_bytes: 64 << 20,
             snapshot_age_max: Duration::ZERO,
             late_materialisation: LateMaterialisation::ByShape,
+            rollups: Rollups::Used,
             delivery: Delivery::Trailers,
         }
     }

@@ -59,6 +59,8 @@ pub struct DataFile {
     pub rewrites: u32,
     /// Delta statistics as they stand in the log: `{"numRecords":..,"minValues":{..},"maxValues":{..},"nullCount":{..}}`.
     pub stats: Arc<str>,
+    /// [`rollup::Directory`] of the file; none: it has no rollups.
+    pub rollups: Option<Arc<str>>,
     /// When it was written, by the log.
     pub modified_at: Micros,
 }

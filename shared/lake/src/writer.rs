@@ -7,13 +7,17 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
+use bytes::Bytes;
 use model::{Micros, TableName};
 use object_store::buffered::BufWriter;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use objects::table_path;
-use parquet::arrow::AsyncArrowWriter;
+use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
+use rollup::{Directory, Place};
+use tokio::io::AsyncWriteExt;
 
 use crate::layout::{self, SORT_COLUMN, stats};
 use crate::log::NewFile;
@@ -51,7 +55,11 @@ impl WriteError {
 
 /// A data file being written. Dropped before [`FileWriter::finish`], it leaves at most an unfinished upload.
 pub struct FileWriter {
-    writer: AsyncArrowWriter<BufWriter>,
+    /// In a box, as what sums up: many a future holds a writer.
+    encoder: Box<ArrowWriter<Vec<u8>>>,
+    upload: BufWriter,
+    /// None: the table has no rollups.
+    rollups: Option<Box<rollup::Builder>>,
     store: Arc<dyn ObjectStore>,
     table: TableName,
     schema: SchemaRef,
@@ -75,8 +83,11 @@ impl FileWriter {
         let encode = |source| WriteError::Encode { path: path.clone(), source };
         let properties = layout::properties(&schema, table).map_err(encode)?;
         let upload = BufWriter::with_capacity(Arc::clone(store), key.clone(), PART_BYTES);
-        let writer = AsyncArrowWriter::try_new(upload, Arc::clone(&schema), Some(properties)).map_err(encode)?;
-        Ok(Self { writer, store: Arc::clone(store), table, schema, path, key, partition, rows: 0, times: None })
+        let encoder =
+            Box::new(ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), Some(properties)).map_err(encode)?);
+        let rollups = (table == TableName::LogsAndSpans).then(Box::default);
+        let store = Arc::clone(store);
+        Ok(Self { encoder, upload, rollups, store, table, schema, path, key, partition, rows: 0, times: None })
     }
 
     /// Adds rows, ascending by [`SORT_COLUMN`] and not below those before; columns of the table, in any order.
@@ -87,8 +98,15 @@ impl FileWriter {
         let batch = self.without_partition_columns(batch)?;
         self.times = Some(self.check_order(&batch)?);
         self.rows += batch.num_rows() as u64;
-        let written = self.writer.write(&batch).await;
-        written.map_err(|source| failure(&self.path, source))
+        if let Some(rollups) = &mut self.rollups {
+            rollups.add(&batch);
+        }
+        let row_groups = self.encoder.flushed_row_groups().len();
+        self.encoder.write(&batch).map_err(|source| self.not_encoded(source))?;
+        if self.encoder.flushed_row_groups().len() > row_groups {
+            self.hand_over().await?;
+        }
+        Ok(())
     }
 
     pub fn rows(&self) -> u64 {
@@ -103,9 +121,10 @@ impl FileWriter {
     /// Finishes the file and asks the store for its length. Only then a commit may name it.
     pub async fn finish(mut self, rewrites: u32, now: Micros) -> Result<NewFile, WriteError> {
         let Some((time_min, time_max)) = self.times else { return Err(self.wrong("there are none")) };
-        let metadata = self.writer.finish().await.map_err(|source| failure(&self.path, source))?;
-        let stored = self.store.head(&self.key).await;
-        let stored = stored.map_err(|source| WriteError::Store { path: self.path.clone(), source: source.into() })?;
+        let (directory, metadata) = self.encode_end().map_err(|source| self.not_encoded(source))?;
+        self.hand_over().await?;
+        self.upload.shutdown().await.map_err(|error| self.not_taken(error))?;
+        let stored = self.store.head(&self.key).await.map_err(|error| self.not_taken(error))?;
         Ok(NewFile {
             bytes: stored.size,
             rows: self.rows,
@@ -114,9 +133,28 @@ impl FileWriter {
             time_max,
             rewrites,
             stats: stats::delta_stats(&metadata, self.table).into(),
+            rollups: (!directory.levels.is_empty()).then(|| directory.to_text().into()),
             modified_at: now,
             path: self.path,
         })
+    }
+
+    /// What stands behind the last row group: the rollups, then the footer.
+    fn encode_end(&mut self) -> Result<(Directory, ParquetMetaData), ParquetError> {
+        self.encoder.flush()?;
+        let mut directory = Directory::default();
+        for built in self.rollups.take().map_or(Ok(Vec::new()), |rollups| rollups.finish())? {
+            let (at, bytes) = (self.encoder.bytes_written() as u64, built.bytes.len() as u64);
+            self.encoder.write_all(&built.bytes)?;
+            directory.levels.push(Place { level: built.level, cells: built.cells, at, bytes });
+        }
+        Ok((directory, self.encoder.finish()?))
+    }
+
+    /// Hands what is encoded so far to the upload.
+    async fn hand_over(&mut self) -> Result<(), WriteError> {
+        let encoded = Bytes::from(std::mem::take(self.encoder.inner_mut()));
+        self.upload.put(encoded).await.map_err(|error| self.not_taken(error))
     }
 
     fn without_partition_columns(&self, batch: &RecordBatch) -> Result<RecordBatch, WriteError> {
@@ -145,18 +183,12 @@ impl FileWriter {
     fn wrong(&self, what: &str) -> WriteError {
         WriteError::Rows { path: self.path.clone(), what: what.to_owned() }
     }
-}
 
-/// Tells the store's failures from those of encoding.
-fn failure(path: &str, source: ParquetError) -> WriteError {
-    let path = path.to_owned();
-    if is_io(&source) { WriteError::Store { path, source: source.into() } } else { WriteError::Encode { path, source } }
-}
-
-fn is_io(error: &ParquetError) -> bool {
-    let ParquetError::External(inner) = error else { return false };
-    if let Some(nested) = inner.downcast_ref::<ParquetError>() {
-        return is_io(nested);
+    fn not_encoded(&self, source: ParquetError) -> WriteError {
+        WriteError::Encode { path: self.path.clone(), source }
     }
-    inner.is::<std::io::Error>() || inner.is::<object_store::Error>()
+
+    fn not_taken(&self, error: impl std::error::Error + Send + Sync + 'static) -> WriteError {
+        WriteError::Store { path: self.path.clone(), source: error.into() }
+    }
 }

@@ -140,6 +140,7 @@ mod tests {
             time_max: 0,
             rewrites: 0,
             stats: "{}".into(),
+            rollups: None,
             modified_at: 0,
         };
         let snapshot = Snapshot {

@@ -15,7 +15,7 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl,
 
 use super::sketch::Sketch;
 
-const KIND: u8 = b'H';
+pub(super) const KIND: u8 = b'H';
 const LAYOUT: u8 = 1;
 const SPARSE: u8 = b'S';
 const DENSE: u8 = b'D';

@@ -1,7 +1,7 @@
 //! The SQL functions that users of this kind of table expect and DataFusion lacks.
 //!
 //! - `time_bucket(width, time[, origin])`: TimescaleDB's, over UTC.
-//! - `percentile_agg(x)`, `approx_percentile(q, digest)`: a mergeable t-digest and a reader of it.
+//! - `percentile_agg(x)`, `approx_percentile(q, sketch)`: a mergeable histogram and a reader of it.
 //! - `approx_count_distinct(x)`, `distinct_count(sketch)`: a mergeable HyperLogLog and a reader of it.
 //! - `rollup(sketch)`: merges either.
 //! - `log_pattern(text)`: the text with what varies masked.
@@ -23,6 +23,8 @@ mod time_bucket;
 use std::sync::Arc;
 
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+// The crate, beside the module of the SQL function.
+use ::rollup::Histogram;
 
 pub(crate) use date_part::ExtractPlanner;
 
@@ -40,11 +42,21 @@ pub(crate) fn scalars() -> Vec<Arc<ScalarUDF>> {
 /// All aggregate functions of ours; they take the place of DataFusion's of the same name.
 pub(crate) fn aggregates() -> Vec<Arc<AggregateUDF>> {
     vec![
-        Arc::new(AggregateUDF::from(sum::Sum::default())),
-        Arc::new(AggregateUDF::from(sketch::SketchAggregate::<percentile::Digest>::over_values("percentile_agg"))),
+        checked_sum(),
+        Arc::new(AggregateUDF::from(sketch::SketchAggregate::<Histogram>::over_values("percentile_agg"))),
         Arc::new(AggregateUDF::from(sketch::SketchAggregate::<distinct::Registers>::over_values(
             "approx_count_distinct",
         ))),
-        Arc::new(AggregateUDF::from(sketch::SketchAggregate::<rollup::Either>::over_sketches("rollup"))),
+        rollup_sketches(),
     ]
+}
+
+/// `rollup`, which merges sketches.
+pub(crate) fn rollup_sketches() -> Arc<AggregateUDF> {
+    Arc::new(AggregateUDF::from(sketch::SketchAggregate::<rollup::Either>::over_sketches("rollup")))
+}
+
+/// `sum`, whose whole numbers do not wrap.
+pub(crate) fn checked_sum() -> Arc<AggregateUDF> {
+    Arc::new(AggregateUDF::from(sum::Sum::default()))
 }

@@ -3,9 +3,9 @@
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_err, plan_err};
+use rollup::{Histogram, SKETCH_KIND};
 
-use super::distinct::Registers;
-use super::percentile::Digest;
+use super::distinct::{self, Registers};
 use super::sketch::Sketch;
 
 /// A sketch whose kind the first one merged decides.
@@ -13,7 +13,7 @@ use super::sketch::Sketch;
 pub(super) enum Either {
     #[default]
     Empty,
-    Digest(Digest),
+    Histogram(Histogram),
     Registers(Registers),
 }
 
@@ -34,14 +34,14 @@ impl Sketch for Either {
     fn merge(&mut self, sketch: &[u8]) -> Result<()> {
         if matches!(self, Self::Empty) {
             *self = match sketch.first() {
-                Some(b'T') => Self::Digest(Digest::default()),
-                Some(b'H') => Self::Registers(Registers::default()),
+                Some(&SKETCH_KIND) => Self::Histogram(Histogram::default()),
+                Some(&distinct::KIND) => Self::Registers(Registers::default()),
                 _ => return exec_err!("rollup merges what percentile_agg and approx_count_distinct return"),
             };
         }
         match self {
             Self::Empty => Ok(()),
-            Self::Digest(digest) => digest.merge(sketch),
+            Self::Histogram(histogram) => Sketch::merge(histogram, sketch),
             Self::Registers(registers) => registers.merge(sketch),
         }
     }
@@ -49,7 +49,7 @@ impl Sketch for Either {
     fn to_bytes(&mut self) -> Option<Vec<u8>> {
         match self {
             Self::Empty => None,
-            Self::Digest(digest) => digest.to_bytes(),
+            Self::Histogram(histogram) => Sketch::to_bytes(histogram),
             Self::Registers(registers) => registers.to_bytes(),
         }
     }
@@ -57,7 +57,7 @@ impl Sketch for Either {
     fn size(&self) -> usize {
         match self {
             Self::Empty => 0,
-            Self::Digest(digest) => digest.size(),
+            Self::Histogram(histogram) => histogram.size(),
             Self::Registers(registers) => registers.size(),
         }
     }

@@ -27,7 +27,7 @@ pub(crate) use attributes::{AttributePlanner, ResolveAttributes, json_quote};
 pub(crate) use json_text::text_of_json;
 pub(crate) use lateral::UnnestLateral;
 pub(crate) use numbers::check_numbers;
-pub(crate) use overflow::OverflowIsAnError;
+pub(crate) use overflow::{OverflowIsAnError, checked_product};
 pub use params::Params;
 pub(crate) use parse::parse;
 pub(crate) use read_only::check_reads_only;

@@ -63,6 +63,11 @@ fn checked(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     }
 }
 
+/// Of two whole numbers of one type.
+pub(crate) fn checked_product(left: Expr, right: Expr) -> Expr {
+    MUL.call(vec![left, right])
+}
+
 static ADD: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function_of(Operator::Plus));
 static SUB: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function_of(Operator::Minus));
 static MUL: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function_of(Operator::Multiply));

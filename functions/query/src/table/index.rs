@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use lake::{DataFile, Snapshot};
+use rollup::Directory;
 use serde_json::{Map, Value};
 
 /// One snapshot, ready to be pruned.
@@ -18,6 +19,7 @@ pub(crate) struct Index {
 #[derive(Default)]
 struct FileStatistics {
     parsed: OnceLock<Parsed>,
+    rollups: OnceLock<Directory>,
 }
 
 #[derive(Default)]
@@ -50,6 +52,12 @@ impl Index {
 
     pub(crate) fn files(&self) -> &[DataFile] {
         &self.snapshot.files
+    }
+
+    /// Where the rollups of a file lie in it.
+    pub(super) fn rollups(&self, file: usize) -> &Directory {
+        let of = |file: &DataFile| file.rollups.as_ref().map(|text| Directory::of_text(text, file.bytes));
+        self.statistics[file].rollups.get_or_init(|| of(&self.files()[file]).unwrap_or_default())
     }
 
     /// A bound of a column in a file, as the log has it; none if it does not say.

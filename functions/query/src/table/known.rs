@@ -14,7 +14,7 @@ const SIGNAL: &str = "signal";
 
 /// What such a filter says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Known {
+pub(crate) enum Known {
     Project(String),
     Signal(String),
     /// Both ends are inside.
@@ -26,7 +26,7 @@ pub(super) enum Known {
 
 impl Known {
     /// None: it is another filter.
-    pub(super) fn of(filter: &Expr) -> Option<Self> {
+    pub(crate) fn of(filter: &Expr) -> Option<Self> {
         let Expr::BinaryExpr(binary) = filter else { return None };
         let (column, op, value) = match (binary.left.as_ref(), binary.right.as_ref()) {
             (Expr::Column(column), Expr::Literal(value, _)) => (column, binary.op, value),
@@ -84,9 +84,9 @@ impl Filters {
     }
 
     /// What must be asked of each row of other files and segments; the project, which is one for all, need not. None: nothing.
-    pub(super) fn of_rows(self) -> Option<Expr> {
-        let of_rows = self.0.into_iter().filter(|(known, _)| !matches!(known, Known::Project(_)));
-        conjunction(of_rows.map(|(_, filter)| filter))
+    pub(super) fn of_rows(&self) -> Option<Expr> {
+        let of_rows = self.0.iter().filter(|(known, _)| !matches!(known, Known::Project(_)));
+        conjunction(of_rows.map(|(_, filter)| filter.clone()))
     }
 }
 

@@ -31,12 +31,12 @@ const FOOTER_BYTES_HINT: usize = 256 << 10;
 #[derive(Clone)]
 pub(crate) struct FileCaches {
     footers: Cache<FileKey, Arc<ParquetMetaData>>,
-    /// Page indexes and bloom filters, by place in the file.
+    /// Page indexes, bloom filters and rollups, by place in the file.
     indexes: Cache<(FileKey, Range<u64>), Bytes>,
 }
 
 /// Project, table and path: files of two projects may be called the same.
-type FileKey = (TableId, Arc<str>);
+pub(super) type FileKey = (TableId, Arc<str>);
 
 impl FileCaches {
     pub(crate) fn new(footer_bytes: u64, index_bytes: u64) -> Self {
@@ -47,6 +47,14 @@ impl FileCaches {
             footers: footers.weigher(move |_, footer: &Arc<ParquetMetaData>| weight(footer.memory_size())).build(),
             indexes: indexes.weigher(move |_, bytes: &Bytes| weight(bytes.len())).build(),
         }
+    }
+
+    pub(super) async fn piece(&self, key: &(FileKey, Range<u64>)) -> Option<Bytes> {
+        self.indexes.get(key).await
+    }
+
+    pub(super) async fn keep_piece(&self, key: (FileKey, Range<u64>), bytes: Bytes) {
+        self.indexes.insert(key, bytes).await;
     }
 }
 
@@ -123,11 +131,11 @@ impl FileReader {
             return self.fetch(range).await;
         }
         let key = (self.key.clone(), range.clone());
-        if let Some(kept) = self.caches.indexes.get(&key).await {
+        if let Some(kept) = self.caches.piece(&key).await {
             return Ok(kept);
         }
         let bytes = self.fetch(range).await?;
-        self.caches.indexes.insert(key, bytes.clone()).await;
+        self.caches.keep_piece(key, bytes.clone()).await;
         Ok(bytes)
     }
 

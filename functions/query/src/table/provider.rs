@@ -1,5 +1,6 @@
 //! A table in a DataFusion session.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,7 +16,7 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableScan, TableType};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableScan, TableType, col, lit};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::filter::FilterExecBuilder;
@@ -24,14 +25,17 @@ use lake::{DataFile, SORT_COLUMN};
 use meta::ledger::BadSegment;
 use model::{Micros, Segment, TableName, rfc3339};
 use object_store::ObjectStore;
+use rollup::Directory;
 
 use super::known::{Filters, Known};
 use super::live::{OnMissing, SegmentCache, SegmentReader};
 use super::parquet::{FileCaches, MeteredFiles};
+use super::pieces::PiecesOfFiles;
 use super::prune;
 use super::source::{Live, TableSource, Turn};
 use super::view::TableView;
 use crate::meter::Meter;
+use crate::rollups::{Coverage, Rollups};
 use crate::settings::LateMaterialisation;
 
 /// Rows of a batch when a row is wide: decoded batches live outside the memory pool.
@@ -69,6 +73,7 @@ pub(crate) struct TableParts {
     pub(crate) meter: Arc<Meter>,
     pub(crate) on_missing: OnMissing,
     pub(crate) late: LateMaterialisation,
+    pub(crate) rollups: Rollups,
     pub(crate) partitions: usize,
 }
 
@@ -246,6 +251,27 @@ impl TableProvider for Table {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.scan_beside(state, projection, filters, limit, &Coverage::default())
+    }
+}
+
+/// What a scan is asked for beside its columns.
+struct Asked<'a> {
+    limit: Option<usize>,
+    is_wide: bool,
+    filters: &'a [Expr],
+}
+
+impl Table {
+    /// A scan without the rows that rollups answer for.
+    pub(super) fn scan_beside(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+        coverage: &Coverage,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let all = (0..self.schema.fields().len()).collect();
         let projection = projection.unwrap_or(&all);
         let predicate = self.predicate(state, filters)?;
@@ -259,47 +285,93 @@ impl TableProvider for Table {
         let (files, live) = (self.files(predicate.as_ref()), self.live(predicate.as_ref()));
         let holds = |file: &&DataFile| known.hold_for(project, file);
         let is_one_scan = self.filters_early(asked.is_wide, filters);
+        let (covered, files): (Vec<&DataFile>, Vec<&DataFile>) =
+            files.into_iter().partition(|file| coverage.of(file).is_some());
         let (whole, mut partly): (Vec<&DataFile>, Vec<&DataFile>) = files.into_iter().partition(holds);
-        if partly.is_empty() && live.is_none() {
+        let mut parts = self.ends(state, projection, &asked, &known, coverage, &covered)?;
+        if partly.is_empty() && live.is_none() && parts.is_empty() {
             return self.source(state, projection, &asked, &whole, None);
         }
-        let mut parts = Vec::new();
         if is_one_scan {
             // A list must see all files in its sort's order; its filters run inside the scan.
             partly.extend(whole);
         } else if !whole.is_empty() {
             parts.push(self.source(state, projection, &asked, &whole, None)?);
         }
-        parts.push(self.filtered(state, projection, &asked, known, &partly, live)?);
+        if !partly.is_empty() || live.is_some() {
+            parts.push(self.filtered(state, projection, &asked, known.of_rows(), &partly, live)?);
+        }
         UnionExec::try_new(parts)
     }
-}
 
-/// What a scan is asked for beside its columns.
-struct Asked<'a> {
-    limit: Option<usize>,
-    is_wide: bool,
-    filters: &'a [Expr],
-}
+    /// The rows of covered files outside the times that rollups answer for.
+    fn ends(
+        &self,
+        state: &dyn Session,
+        projection: &[usize],
+        asked: &Asked,
+        known: &Filters,
+        coverage: &Coverage,
+        covered: &[&DataFile],
+    ) -> Result<Vec<Arc<dyn ExecutionPlan>>> {
+        let mut by_times: BTreeMap<(Micros, Micros), Vec<&DataFile>> = BTreeMap::new();
+        for file in covered {
+            let Some(times) = coverage.of(file) else { continue };
+            if file.time_min < times.start || times.end <= file.time_max {
+                by_times.entry((times.start, times.end)).or_default().push(file);
+            }
+        }
+        let ends = by_times.into_iter().map(|((start, end), files)| {
+            let at = |micros: Micros| lit(ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into())));
+            let outside = col(SORT_COLUMN).lt(at(start)).or(col(SORT_COLUMN).gt_eq(at(end)));
+            let filter = conjunction(known.of_rows().into_iter().chain([outside]));
+            self.filtered(state, projection, asked, filter, &files, None)
+        });
+        ends.collect()
+    }
 
-impl Table {
+    /// The project, if queries may read rollups of this table.
+    pub(crate) fn project_of_rollups(&self) -> Option<String> {
+        (self.is_all_ours && self.parts.rollups == Rollups::Used).then(|| self.view.id.project.to_string())
+    }
+
+    /// Each file, and where its rollups lie in it.
+    pub(crate) fn rollups(&self) -> impl Iterator<Item = (&DataFile, &Directory)> {
+        let index = self.view.index.as_ref();
+        let all = index.into_iter().flat_map(|index| index.files().iter().enumerate().map(move |file| (index, file)));
+        all.map(|(index, (at, file))| (file, index.rollups(at)))
+    }
+
+    pub(crate) fn pieces(&self) -> PiecesOfFiles {
+        PiecesOfFiles {
+            table: self.view.id.clone(),
+            store: Arc::clone(&self.parts.store),
+            caches: self.parts.files.clone(),
+            meter: Arc::clone(&self.parts.meter),
+        }
+    }
+
+    pub(crate) fn partitions(&self) -> usize {
+        self.parts.partitions
+    }
+
     /// Those that may hold a row.
     fn files(&self, predicate: Option<&Arc<dyn PhysicalExpr>>) -> Vec<&DataFile> {
         let Some(index) = &self.view.index else { return Vec::new() };
         prune::files(&self.view, index, predicate, &self.schema).into_iter().map(|at| &index.files()[at]).collect()
     }
 
-    /// Some files and segments, and what is known of whole files applied to their rows.
+    /// Some files and segments, and a filter applied to their rows.
     fn filtered(
         &self,
         state: &dyn Session,
         projection: &[usize],
         asked: &Asked,
-        known: Filters,
+        filter: Option<Expr>,
         files: &[&DataFile],
         live: Option<Live>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let Some(filter) = known.of_rows() else { return self.source(state, projection, asked, files, live) };
+        let Some(filter) = filter else { return self.source(state, projection, asked, files, live) };
         let mut read = projection.to_vec();
         for column in filter.column_refs() {
             let at = self.schema.index_of(&column.name)?;

@@ -1,7 +1,7 @@
 //! Between a data file as we know it and the library's Add and Remove.
 //!
-//! The exact time bounds and the number of rewrites stand in the Add's tags: `plimsoll.time_min`, `plimsoll.time_max`
-//! (microseconds) and `plimsoll.rewrites`.
+//! The exact time bounds, the number of rewrites and where the rollups lie stand in the Add's tags: `plimsoll.time_min`,
+//! `plimsoll.time_max` (microseconds), `plimsoll.rewrites` and, if there are any, `plimsoll.rollups`.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,6 +14,7 @@ use crate::log::{DataFile, NewFile};
 const TIME_MIN: &str = "plimsoll.time_min";
 const TIME_MAX: &str = "plimsoll.time_max";
 const REWRITES: &str = "plimsoll.rewrites";
+const ROLLUPS: &str = "plimsoll.rollups";
 
 /// An active file of a loaded version.
 pub(super) fn of_view(view: &LogicalFileView) -> DeltaResult<DataFile> {
@@ -29,6 +30,7 @@ pub(super) fn of_view(view: &LogicalFileView) -> DeltaResult<DataFile> {
         time_max: tag(TIME_MAX).and_then(|t| t.parse().ok()).unwrap_or(Micros::MAX),
         rewrites: tag(REWRITES).and_then(|t| t.parse().ok()).unwrap_or(0),
         stats: add.stats.as_deref().unwrap_or("{}").into(),
+        rollups: tag(ROLLUPS).map(Into::into),
         modified_at: add.modification_time.saturating_mul(1_000),
         path: add.path,
     })
@@ -41,6 +43,7 @@ pub(super) fn add(file: &NewFile, data_change: DataChange) -> Add {
         (TIME_MAX, file.time_max.to_string()),
         (REWRITES, file.rewrites.to_string()),
     ];
+    let rollups = file.rollups.as_ref().map(|rollups| (ROLLUPS, rollups.to_string()));
     Add {
         path: file.path.clone(),
         partition_values: values(&file.partition),
@@ -48,7 +51,7 @@ pub(super) fn add(file: &NewFile, data_change: DataChange) -> Add {
         modification_time: file.modified_at / 1_000,
         data_change: data_change.is_change(),
         stats: Some(file.stats.to_string()),
-        tags: Some(tags.into_iter().map(|(name, value)| (name.to_owned(), Some(value))).collect()),
+        tags: Some(tags.into_iter().chain(rollups).map(|(name, value)| (name.to_owned(), Some(value))).collect()),
         deletion_vector: None,
         base_row_id: None,
         default_row_commit_version: None,

@@ -32,6 +32,7 @@ fn file(id: u32, day: i64, min: i64, max: i64, bytes: u64, rewrites: u32) -> Dat
         time_max: midnight + max * 60_000_000,
         rewrites,
         stats: "{}".into(),
+        rollups: None,
         modified_at: midnight,
     }
 }

@@ -113,6 +113,7 @@ impl World {
             time_max: at - 7,
             rewrites: 0,
             stats: format!(r#"{{"numRecords":{rows},"minValues":{{}},"maxValues":{{}},"nullCount":{{}}}}"#).into(),
+            rollups: Some(r#"{"v":1,"levels":[]}"#.into()),
             modified_at: at,
         }
     }
