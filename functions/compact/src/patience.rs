@@ -34,7 +34,10 @@ impl Patience {
 
     /// Whether the storage of a table says anything at all. What it says is for the act that comes after this.
     pub(crate) async fn hear(&self, app: &App, table: &TableId) -> Result<(), PassError> {
-        let reading = async { Ok(drop(app.log(table).snapshot().await)) };
+        let reading = async {
+            let _ = app.log(table).snapshot().await;
+            Ok(())
+        };
         self.wait(app, reading).await
     }
 }
