@@ -22,7 +22,7 @@ use crate::payload::MONDAY;
 use crate::server::{give_room, on_request, stored, this_program};
 
 /// Changes with what is made, so that old data are not taken for new ones.
-const VERSION: &str = "v1";
+const VERSION: &str = "v2";
 /// How many rows of logs and spans to make at least.
 const ROWS_VARIABLE: &str = "PLIMSOLL_BENCH_ROWS";
 const ROWS_DEFAULT: u64 = 20_000_000;
