@@ -89,7 +89,11 @@ fn make_room(spill_dir: &Path) -> std::io::Result<()> {
     for entry in std::fs::read_dir(spill_dir)? {
         let entry = entry?;
         if entry.file_name().to_string_lossy().starts_with(OF_A_QUERY) {
-            std::fs::remove_dir_all(entry.path())?;
+            match std::fs::remove_dir_all(entry.path()) {
+                // Another process that starts has done it.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                removed => removed?,
+            }
         }
     }
     Ok(())

@@ -189,8 +189,8 @@ impl Steps<'_> {
 fn not_ours(error: &OwnerError) -> Trouble {
     let advice = match error {
         OwnerError::Another(mark) => format!(
-            "connect it with another --prefix; only if the ledger of that installation is lost for good, connect it with \
-             --take-over {} and then run `plimsoll repair`",
+            "a project that is not connected yet is connected with another --prefix; only if the ledger of that installation is \
+             lost for good, connect it with --take-over {} and then run `plimsoll repair`",
             mark.installation
         ),
         OwnerError::Store { source, .. } => {

@@ -227,3 +227,32 @@ async fn constants_beside_many_rows_do_not_end_the_process() {
     let sql = "SELECT count(*) FROM (SELECT unnest(generate_series(1, 1000000)))";
     assert_eq!(tables.rows(&shop(), sql).await, [[json!(1_000_000)]]);
 }
+
+/// 127 years in nanoseconds are nearly half of what 64 bits hold.
+#[tokio::test(flavor = "multi_thread")]
+async fn means_of_long_times_are_right_and_sums_of_them_never_wrong() {
+    let tables = Tables::new();
+    let ages = "FROM (SELECT value % 2 AS n, now() - '1900-01-01'::timestamptz AS age FROM generate_series(1, 1000))";
+    for sql in [
+        format!("SELECT DISTINCT avg(age) {ages}"),
+        format!("SELECT DISTINCT avg(age) {ages} GROUP BY n"),
+        format!("SELECT DISTINCT avg(age) OVER () {ages}"),
+        format!("SELECT DISTINCT avg(age) OVER (ORDER BY n ROWS 7 PRECEDING) {ages}"),
+        format!("SELECT DISTINCT mean(age) FILTER (WHERE n = 1) {ages}"),
+    ] {
+        assert_eq!(tables.rows(&shop(), &sql).await, [[json!("PT4004128800S")]], "{sql}");
+    }
+    assert_eq!(tables.rows(&shop(), &format!("SELECT avg(age) {ages} WHERE n > 1")).await, [[json!(null)]]);
+    for sql in [
+        format!("SELECT sum(age) {ages}"),
+        format!("SELECT n, sum(age) {ages} GROUP BY n"),
+        format!("SELECT sum(age) OVER (ORDER BY n ROWS 7 PRECEDING) {ages}"),
+    ] {
+        let error: ApiError = tables.ask(&shop(), &sql).await.map(|answer| answer.rows()).expect_err(&sql).into();
+        assert_eq!(error.code, ErrorCode::SqlSemantic, "{sql}: {error:?}");
+        assert!(error.message.contains("overflow"), "{sql}: {error:?}");
+    }
+    let short =
+        "SELECT sum(age) FROM (SELECT now() - '2026-11-20T01:59:59Z'::timestamptz AS age FROM generate_series(1, 5))";
+    assert_eq!(tables.rows(&shop(), short).await, [[json!("PT5S")]]);
+}

@@ -5,7 +5,7 @@
 //! - `approx_count_distinct(x)`, `distinct_count(sketch)`: a mergeable HyperLogLog and a reader of it.
 //! - `rollup(sketch)`: merges either.
 //! - `log_pattern(text)`: the text with what varies masked.
-//! - `sum(x)`: DataFusion's, with whole numbers that do not wrap.
+//! - `sum(x)`, `avg(x)`: DataFusion's, with whole numbers and lengths of time that do not wrap.
 //! - `date_part`: DataFusion's, with the whole epoch of a difference of times.
 //! - `capped`: DataFusion's `repeat` and its like, with a cap.
 
@@ -13,6 +13,7 @@ pub(crate) mod capped;
 mod date_part;
 mod distinct;
 mod log_pattern;
+mod mean;
 mod percentile;
 mod rollup;
 mod sketch;
@@ -43,6 +44,7 @@ pub(crate) fn scalars() -> Vec<Arc<ScalarUDF>> {
 pub(crate) fn aggregates() -> Vec<Arc<AggregateUDF>> {
     vec![
         checked_sum(),
+        Arc::new(AggregateUDF::from(mean::Mean::default())),
         Arc::new(AggregateUDF::from(sketch::SketchAggregate::<Histogram>::over_values("percentile_agg"))),
         Arc::new(AggregateUDF::from(sketch::SketchAggregate::<distinct::Registers>::over_values(
             "approx_count_distinct",

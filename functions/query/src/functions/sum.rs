@@ -1,5 +1,5 @@
-//! `sum`, whose whole numbers do not wrap: DataFusion 55.2 adds them around the end of their type. All other types, and
-//! `sum(DISTINCT ...)`, are left to it.
+//! `sum`, whose whole numbers and lengths of time do not wrap: DataFusion 55.2 adds them around the end of their type. All other
+//! types, and `sum(DISTINCT ...)`, are left to it.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -7,7 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray};
-use arrow::datatypes::{ArrowNativeTypeOp, DataType, FieldRef, Int64Type, UInt64Type};
+use arrow::datatypes::{
+    ArrowNativeTypeOp, DataType, DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType,
+    DurationSecondType, FieldRef, Int64Type, TimeUnit, UInt64Type,
+};
 use arrow::error::ArrowError;
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::functions_aggregate::sum::sum_udaf;
@@ -47,18 +50,16 @@ impl AggregateUDFImpl for Sum {
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        match (args.return_field.data_type(), args.is_distinct) {
-            (DataType::Int64, false) => Ok(Box::new(Total::<Int64Type>::default())),
-            (DataType::UInt64, false) => Ok(Box::new(Total::<UInt64Type>::default())),
-            _ => self.inner.accumulator(args),
+        match total_of(&args) {
+            Some(total) => Ok(total),
+            None => self.inner.accumulator(args),
         }
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        match (args.return_field.data_type(), args.is_distinct) {
-            (DataType::Int64, false) => Ok(Box::new(Total::<Int64Type>::default())),
-            (DataType::UInt64, false) => Ok(Box::new(Total::<UInt64Type>::default())),
-            _ => self.inner.create_sliding_accumulator(args),
+        match total_of(&args) {
+            Some(total) => Ok(total),
+            None => self.inner.create_sliding_accumulator(args),
         }
     }
 
@@ -70,6 +71,12 @@ impl AggregateUDFImpl for Sum {
         match args.return_field.data_type() {
             DataType::Int64 => Ok(Box::new(Totals::of::<Int64Type>(i64::overflowing_add))),
             DataType::UInt64 => Ok(Box::new(Totals::of::<UInt64Type>(u64::overflowing_add))),
+            DataType::Duration(unit) => Ok(Box::new(match unit {
+                TimeUnit::Second => Totals::of::<DurationSecondType>(i64::overflowing_add),
+                TimeUnit::Millisecond => Totals::of::<DurationMillisecondType>(i64::overflowing_add),
+                TimeUnit::Microsecond => Totals::of::<DurationMicrosecondType>(i64::overflowing_add),
+                TimeUnit::Nanosecond => Totals::of::<DurationNanosecondType>(i64::overflowing_add),
+            })),
             _ => self.inner.create_groups_accumulator(args),
         }
     }
@@ -87,11 +94,28 @@ impl AggregateUDFImpl for Sum {
     }
 }
 
+/// None: DataFusion's own does not wrap, or is left as it is.
+fn total_of(args: &AccumulatorArgs<'_>) -> Option<Box<dyn Accumulator>> {
+    match (args.return_field.data_type(), args.is_distinct) {
+        (DataType::Int64, false) => Some(Box::new(Total::<Int64Type>::default())),
+        (DataType::UInt64, false) => Some(Box::new(Total::<UInt64Type>::default())),
+        (DataType::Duration(TimeUnit::Second), false) => Some(Box::new(Total::<DurationSecondType>::default())),
+        (DataType::Duration(TimeUnit::Millisecond), false) => {
+            Some(Box::new(Total::<DurationMillisecondType>::default()))
+        }
+        (DataType::Duration(TimeUnit::Microsecond), false) => {
+            Some(Box::new(Total::<DurationMicrosecondType>::default()))
+        }
+        (DataType::Duration(TimeUnit::Nanosecond), false) => Some(Box::new(Total::<DurationNanosecondType>::default())),
+        _ => None,
+    }
+}
+
 fn overflow() -> DataFusionError {
     ArrowError::ArithmeticOverflow("the sum is larger than its type".to_owned()).into()
 }
 
-/// Of whole numbers: exact in between, and an error only if what comes out does not fit.
+/// Of whole numbers or lengths of time: exact in between, and an error only if what comes out does not fit.
 struct Total<T> {
     sum: i128,
     /// Rows that are not null.
