@@ -79,15 +79,21 @@ impl PartitionStream for Partition {
 
     fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
         let (schema, pieces) = (Arc::clone(&self.schema), Arc::clone(&self.pieces));
-        let read = move |of: CellsOf| {
-            let (schema, pieces) = (Arc::clone(&schema), Arc::clone(&pieces));
+        let fetch = move |of: CellsOf| {
+            let pieces = Arc::clone(&pieces);
             async move {
                 let bytes = pieces.read(&of.path, of.place.range()).await?;
-                let batches = cells_of(&of, bytes, &schema)?;
-                Ok::<_, DataFusionError>(futures::stream::iter(batches.into_iter().map(Ok)))
+                Ok::<_, DataFusionError>((of, bytes))
             }
         };
-        let batches = futures::stream::iter(self.cells.clone()).map(read).buffered(FETCH_AHEAD).try_flatten();
+        // Only bytes are ahead: decoded cells lie outside the memory pool.
+        let fetched = futures::stream::iter(self.cells.clone()).map(fetch).buffered(FETCH_AHEAD);
+        let decoded = fetched.map(move |fetched| {
+            let (of, bytes) = fetched?;
+            let batches = cells_of(&of, bytes, &schema)?;
+            Ok::<_, DataFusionError>(futures::stream::iter(batches.into_iter().map(Ok)))
+        });
+        let batches = decoded.try_flatten();
         Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), batches))
     }
 }
