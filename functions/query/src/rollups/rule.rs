@@ -51,7 +51,7 @@ fn merged(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
     let Some((coverage, cells)) = Coverage::choose(table.rollups(), &question.needs, question.times) else {
         return Ok(None);
     };
-    let cells = source::table(&question.needs, cells, table.pieces(), table.partitions())?;
+    let cells = source::table(&question.needs, cells, table.metered_files(), table.partitions())?;
     let beside = Arc::new(TableBeside::new(Arc::clone(&provider), coverage));
 
     let of_rows = Leg {

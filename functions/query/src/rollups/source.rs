@@ -17,7 +17,7 @@ use rollup::{DimensionSet, cells};
 
 use super::coverage::CellsOf;
 use super::over_cells::{Needs, SIGNAL};
-use crate::table::PiecesOfFiles;
+use crate::table::MeteredFiles;
 
 /// Files of one partition whose cells are fetched ahead of those being read.
 const FETCH_AHEAD: usize = 4;
@@ -26,14 +26,14 @@ const FETCH_AHEAD: usize = 4;
 pub(super) fn table(
     needs: &Needs,
     cells: Vec<CellsOf>,
-    pieces: PiecesOfFiles,
+    files: MeteredFiles,
     partitions: usize,
 ) -> Result<Arc<dyn TableProvider>> {
     let schema = visible_schema(needs);
-    let pieces = Arc::new(pieces);
+    let files = Arc::new(files);
     let per_partition = cells.len().div_ceil(partitions.max(1)).max(1);
     let partition = |cells: &[CellsOf]| -> Arc<dyn PartitionStream> {
-        Arc::new(Partition { schema: Arc::clone(&schema), cells: cells.to_vec(), pieces: Arc::clone(&pieces) })
+        Arc::new(Partition { schema: Arc::clone(&schema), cells: cells.to_vec(), files: Arc::clone(&files) })
     };
     let partitions = cells.chunks(per_partition).map(partition).collect();
     Ok(Arc::new(StreamingTable::try_new(Arc::clone(&schema), partitions)?))
@@ -63,7 +63,7 @@ fn visible_schema(needs: &Needs) -> SchemaRef {
 struct Partition {
     schema: SchemaRef,
     cells: Vec<CellsOf>,
-    pieces: Arc<PiecesOfFiles>,
+    files: Arc<MeteredFiles>,
 }
 
 impl fmt::Debug for Partition {
@@ -78,11 +78,11 @@ impl PartitionStream for Partition {
     }
 
     fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let (schema, pieces) = (Arc::clone(&self.schema), Arc::clone(&self.pieces));
+        let (schema, files) = (Arc::clone(&self.schema), Arc::clone(&self.files));
         let fetch = move |of: CellsOf| {
-            let pieces = Arc::clone(&pieces);
+            let files = Arc::clone(&files);
             async move {
-                let bytes = pieces.read(&of.path, of.place.range()).await?;
+                let bytes = files.rollups(&of.path, of.place.range()).await?;
                 Ok::<_, DataFusionError>((of, bytes))
             }
         };

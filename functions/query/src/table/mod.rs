@@ -7,14 +7,13 @@
 //! - [`provider`]: the table in a DataFusion session.
 //! - [`source`]: the scan: live segments and Parquet files as one data source, so that filters and sorts reach both.
 //! - [`beside`]: the table without the rows that rollups answer for.
-//! - [`live`], [`parquet`], [`pieces`]: reading either, metered.
+//! - [`live`], [`parquet`]: reading either, metered.
 
 mod beside;
 mod index;
 mod known;
 mod live;
 mod parquet;
-mod pieces;
 mod provider;
 mod prune;
 mod source;
@@ -24,7 +23,6 @@ pub(crate) use beside::TableBeside;
 pub(crate) use known::Known;
 pub use live::OnMissing;
 pub(crate) use live::{SegmentCache, segment_cache};
-pub(crate) use parquet::FileCaches;
-pub(crate) use pieces::PiecesOfFiles;
+pub(crate) use parquet::{FileCaches, MeteredFiles};
 pub(crate) use provider::{Table, TableParts, visible_schema};
 pub use view::{Freshness, TableView, Tables, tries};

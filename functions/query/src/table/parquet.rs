@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use datafusion::common::Result;
+use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{ParquetFileMetrics, ParquetFileReaderFactory};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
@@ -36,7 +36,7 @@ pub(crate) struct FileCaches {
 }
 
 /// Project, table and path: files of two projects may be called the same.
-pub(super) type FileKey = (TableId, Arc<str>);
+type FileKey = (TableId, Arc<str>);
 
 impl FileCaches {
     pub(crate) fn new(footer_bytes: u64, index_bytes: u64) -> Self {
@@ -48,18 +48,10 @@ impl FileCaches {
             indexes: indexes.weigher(move |_, bytes: &Bytes| weight(bytes.len())).build(),
         }
     }
-
-    pub(super) async fn piece(&self, key: &(FileKey, Range<u64>)) -> Option<Bytes> {
-        self.indexes.get(key).await
-    }
-
-    pub(super) async fn keep_piece(&self, key: (FileKey, Range<u64>), bytes: Bytes) {
-        self.indexes.insert(key, bytes).await;
-    }
 }
 
-/// Makes the readers of one table in one query.
-pub(super) struct MeteredFiles {
+/// Reads the files of one table in one query.
+pub(crate) struct MeteredFiles {
     pub(super) table: TableId,
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) caches: FileCaches,
@@ -70,6 +62,33 @@ impl fmt::Debug for MeteredFiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "MeteredFiles({})", self.table)
     }
+}
+
+impl MeteredFiles {
+    /// The bytes of a level of a file's rollups; kept as indexes are. `path` is relative to the table.
+    pub(crate) async fn rollups(&self, path: &str, range: Range<u64>) -> Result<Bytes> {
+        self.meter.rollups_read(self.table.table, path);
+        let location = Path::from(format!("{}/{path}", self.table.table));
+        let key = ((self.table.clone(), Arc::from(location.as_ref())), range.clone());
+        if let Some(kept) = self.caches.indexes.get(&key).await {
+            return Ok(kept);
+        }
+        let limit = self.meter.charge(range.end - range.start);
+        limit.map_err(|limit| DataFusionError::External(Box::new(limit)))?;
+        let _waiting = self.meter.waits.begin(On::Store(OBJECTS));
+        let read = self.store.get_range(&location, range).await;
+        let bytes = read.map_err(|error| DataFusionError::External(Box::new(noted(error, &self.meter))))?;
+        self.caches.indexes.insert(key, bytes.clone()).await;
+        Ok(bytes)
+    }
+}
+
+/// A missing object makes that the query starts over.
+fn noted(error: object_store::Error, meter: &Meter) -> object_store::Error {
+    if matches!(error, object_store::Error::NotFound { .. }) {
+        meter.something_missing();
+    }
+    error
 }
 
 impl ParquetFileReaderFactory for MeteredFiles {
@@ -113,10 +132,7 @@ impl FileReader {
     }
 
     fn failed(&self, error: object_store::Error) -> ParquetError {
-        if matches!(error, object_store::Error::NotFound { .. }) {
-            self.meter.something_missing();
-        }
-        ParquetError::External(Box::new(error))
+        ParquetError::External(Box::new(noted(error, &self.meter)))
     }
 
     async fn fetch(&self, range: Range<u64>) -> Result<Bytes, ParquetError> {
@@ -131,11 +147,11 @@ impl FileReader {
             return self.fetch(range).await;
         }
         let key = (self.key.clone(), range.clone());
-        if let Some(kept) = self.caches.piece(&key).await {
+        if let Some(kept) = self.caches.indexes.get(&key).await {
             return Ok(kept);
         }
         let bytes = self.fetch(range).await?;
-        self.caches.keep_piece(key, bytes.clone()).await;
+        self.caches.indexes.insert(key, bytes.clone()).await;
         Ok(bytes)
     }
 

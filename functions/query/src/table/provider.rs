@@ -30,7 +30,6 @@ use rollup::Directory;
 use super::known::{Filters, Known};
 use super::live::{OnMissing, SegmentCache, SegmentReader};
 use super::parquet::{FileCaches, MeteredFiles};
-use super::pieces::PiecesOfFiles;
 use super::prune;
 use super::source::{Live, TableSource, Turn};
 use super::view::TableView;
@@ -342,8 +341,8 @@ impl Table {
         all.map(|(index, (at, file))| (file, index.rollups(at)))
     }
 
-    pub(crate) fn pieces(&self) -> PiecesOfFiles {
-        PiecesOfFiles {
+    pub(crate) fn metered_files(&self) -> MeteredFiles {
+        MeteredFiles {
             table: self.view.id.clone(),
             store: Arc::clone(&self.parts.store),
             caches: self.parts.files.clone(),
@@ -398,15 +397,9 @@ impl Table {
         let mut options = state.default_table_options().parquet;
         options.global.pushdown_filters = self.filters_early(asked.is_wide, asked.filters);
         options.global.max_in_list_size = prune::IN_LIST_MAX;
-        let reader = MeteredFiles {
-            table: self.view.id.clone(),
-            store: Arc::clone(&self.parts.store),
-            caches: self.parts.files.clone(),
-            meter: Arc::clone(&self.parts.meter),
-        };
         let source = ParquetSource::new(schema.clone())
             .with_table_parquet_options(options)
-            .with_parquet_file_reader_factory(Arc::new(reader));
+            .with_parquet_file_reader_factory(Arc::new(self.metered_files()));
         let columns = projection.iter().map(|at| schema.table_schema().index_of(self.schema.field(*at).name()));
         let config = FileScanConfigBuilder::new(self.parts.store_url.clone(), Arc::new(source))
             .with_statistics(statistics_of(&files, &schema))
