@@ -1,8 +1,8 @@
 //! The cases: every shape of `tests/fixtures/workload`, over each window, in our SQL and in the peers'.
 //!
-//! The peers' is in `tests/bench-peers`, under the same names: in `duckdb` and `chdb`, or in `both` where they understand the
-//! same words. It asks for the same rows in the way that suits the engine: buckets by integers (their `time_bucket` of times with a zone is five times slower), quantiles by the
-//! fastest function that is as exact as ours.
+//! The peers' is in `tests/bench-peers`, under the same names: in `duckdb` and `chdb`, or in `both` where one text suits the two;
+//! where ours does, there is none. It asks for the same rows in the way that suits the engine: buckets by integers (their
+//! `time_bucket` of times with a zone is five times slower), quantiles by the fastest function that is as exact as ours.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,6 +14,9 @@ use tests::Client;
 use super::data::Month;
 use super::peers::PeerName;
 use super::same::Same;
+
+/// The folder of our SQL.
+const OURS: &str = "fixtures/workload";
 
 /// How far back from the end of the month, and how wide its buckets are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,7 +191,7 @@ impl Shape {
             params.insert("value".into(), value);
         }
         let (braces, text) = self.with;
-        let sql = with_bucket(&fixture("fixtures/workload", self.fixture).replace(braces, text), window.bucket);
+        let sql = with_bucket(&fixture(OURS, self.fixture).replace(braces, text), window.bucket);
         let used = params.iter().filter(|(name, _)| is_named(&sql, name));
         let used: Map<String, Value> = used.map(|(name, value)| (name.clone(), value.clone())).collect();
         let peers = PeerName::ALL.map(|peer| {
@@ -206,17 +209,18 @@ impl Shape {
     }
 }
 
-/// Without the comment at the top.
-/// The folder of a peer's SQL: its own, or what both of them share.
+/// The folder of a peer's SQL: its own, that of both, or ours.
 fn of_peer(peer: PeerName, name: &str) -> String {
-    let own = format!("bench-peers/{peer}");
-    if Path::new(&path_of(&own, name)).exists() { own } else { "bench-peers/both".to_owned() }
+    let theirs = [format!("bench-peers/{peer}"), "bench-peers/both".to_owned()];
+    let found = theirs.into_iter().find(|folder| Path::new(&path_of(folder, name)).exists());
+    found.unwrap_or_else(|| OURS.to_owned())
 }
 
 fn path_of(folder: &str, name: &str) -> String {
     format!("{}/{folder}/{name}.sql", env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Without the comment at the top.
 fn fixture(folder: &str, name: &str) -> String {
     let path = path_of(folder, name);
     let sql = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
