@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use tests::tables::{NOW, Tables, batch, project};
 
 const SERVICES: [&str; 4] = ["cart", "checkout", "search", "payment"];
-const ROWS_PER_FILE: usize = 16_000;
+const ROWS_PER_FILE: usize = 26_000;
 
 /// Rows spread over a stretch of time, with nulls among the values, and durations of all magnitudes.
 fn rows(signal: &str, from: Micros, length: Micros, n: usize) -> Vec<Value> {
@@ -26,6 +26,10 @@ fn rows(signal: &str, from: Micros, length: Micros, n: usize) -> Vec<Value> {
         set("id", format!("{signal}{nth:016x}").into());
         set("resource___service___name", SERVICES[below(4) as usize].into());
         set("message_size_bytes", (100 + below(900)).into());
+        set("context___trace_id", format!("{:032x}", nth / 9).into());
+        if below(4) == 0 {
+            set("attributes___user___id", format!("user-{}", below(50)).into());
+        }
         if signal == "span" {
             set("name", format!("GET /page/{}", below(5)).into());
             set("kind", ["server", "client"][below(2) as usize].into());
@@ -112,7 +116,7 @@ fn windows() -> Vec<(Micros, Micros)> {
 }
 
 /// Questions that cells can answer.
-const FROM_CELLS: [&str; 14] = [
+const FROM_CELLS: [&str; 22] = [
     "SELECT count(*) FROM t WHERE W",
     "SELECT time_bucket('1 hour', timestamp) AS b, count(*), count(duration), count(name), count(level) FROM t WHERE W GROUP BY b",
     "SELECT time_bucket(INTERVAL '6 hours', timestamp), COALESCE(kind, 'null'), count(*) FROM t WHERE W GROUP BY 1, 2",
@@ -130,12 +134,29 @@ const FROM_CELLS: [&str; 14] = [
     "SELECT sum(CASE WHEN status_code = 'ERROR' THEN 2 ELSE attributes___http___response___status_code END) FROM t WHERE W",
     "WITH x AS (SELECT kind AS k, duration AS d, timestamp AS at FROM t WHERE W) \
      SELECT a.k, max(a.d) FROM x AS a WHERE a.k <> 'client' GROUP BY a.k HAVING count(*) > 3",
+    "SELECT resource___service___name, SUM(CASE WHEN duration <= 100000000 THEN 1.0 WHEN duration <= 400000000 THEN 0.5 ELSE 0.0 END) \
+     / count(*), count(*) FILTER (WHERE duration > 500000000) FROM t WHERE W GROUP BY 1",
+    "SELECT name, count(*), count(duration), count(level) FROM t WHERE W AND duration >= 2000000 AND duration < 1e9 GROUP BY name",
+    "SELECT count(*) FILTER (WHERE duration = 1000), count(*) FILTER (WHERE duration <> 1000), count(*) FILTER (WHERE 1000 < duration), \
+     count(*) FILTER (WHERE NOT duration < 1000), count(*) FILTER (WHERE (duration > 1000) IS NULL) FROM t WHERE W",
+    "SELECT kind, avg(CASE WHEN duration < 1000000000 THEN 1.0 ELSE 0 END), sum(CASE WHEN duration > 1000000 THEN 7 END), \
+     sum(CASE WHEN duration BETWEEN 1000 AND 2000 AND status_code = 'ERROR' THEN 2 END) FROM t WHERE W GROUP BY 1",
+    "SELECT DISTINCT name FROM t WHERE W AND duration > 200000000000",
+    "SELECT avg(CASE WHEN status_code = 'ERROR' THEN 100.0 ELSE 0.0 END) FROM t WHERE W AND kind = 'server'",
+    "SELECT distinct_count(approx_count_distinct(context___trace_id)), distinct_count(approx_count_distinct(attributes___user___id)) \
+     FROM t WHERE W",
+    "SELECT time_bucket('1 hour', timestamp), distinct_count(approx_count_distinct(context___trace_id)), count(*) FROM t \
+     WHERE W AND signal = 'span' GROUP BY 1",
     "SELECT kind, kind, count(*), count(1), avg(duration), sum(duration) FROM t WHERE W AND project_id = $project GROUP BY kind, kind",
 ];
 
 /// Questions that cells know too little for.
-const FROM_ROWS: [&str; 8] = [
-    "SELECT count(*) FROM t WHERE W AND duration > 1000",
+const FROM_ROWS: [&str; 12] = [
+    "SELECT count(*) FROM t WHERE W AND duration > 1001",
+    "SELECT max(duration) FROM t WHERE W AND duration > 1000",
+    "SELECT approx_percentile(0.5, percentile_agg(duration::double) FILTER (WHERE duration > 1000)) FROM t WHERE W",
+    "SELECT sum(CASE WHEN duration > 1000 THEN 0.1 END) FROM t WHERE W",
+    "SELECT kind, distinct_count(approx_count_distinct(context___trace_id)) FROM t WHERE W GROUP BY kind",
     "SELECT time_bucket('1 minute', timestamp), count(*) FROM t WHERE W GROUP BY 1",
     "SELECT time_bucket('1 hour', timestamp, timestamptz '2026-11-01T00:30:00Z'), count(*) FROM t WHERE W GROUP BY 1",
     "SELECT count(*) FROM t WHERE W AND id <> 'x'",

@@ -146,7 +146,8 @@ impl FileWriter {
         for built in self.rollups.take().map_or(Ok(Vec::new()), |rollups| rollups.finish())? {
             let (at, bytes) = (self.encoder.bytes_written() as u64, built.bytes.len() as u64);
             self.encoder.write_all(&built.bytes)?;
-            directory.levels.push(Place { level: built.level, cells: built.cells, at, bytes });
+            let layout = rollup::cells::LAYOUT;
+            directory.levels.push(Place { level: built.level, layout, cells: built.cells, at, bytes });
         }
         Ok((directory, self.encoder.finish()?))
     }

@@ -4,18 +4,22 @@
 //! [`ROWS_PER_CELL_MIN`] rows each, and no finer one has nearly as few. Rows come in order of time, so that only the cells of
 //! one stretch of time are open at once.
 
-use arrow::array::{Array, AsArray, Int64Array, RecordBatch};
+use arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use model::Micros;
 
 use crate::cells::{self, Cell, Measures, Overflow, Row};
 use crate::combinations::{Coded, Combinations, Values};
-use crate::level::{DimensionSet, Level};
+use crate::distinct::hash_of_text;
+use crate::level::{Counted, DimensionSet, Level};
+use crate::steps;
 
 /// A file with fewer rows is read faster than its cells are found.
 const ROWS_MIN: u64 = 10_000;
 /// A cell with its sketch takes about as much room as a few rows do.
 const ROWS_PER_CELL_MIN: u64 = 32;
+/// Registers take up to 16 kB a column, compressed about a third of it.
+const ROWS_PER_DISTINCT_CELL_MIN: u64 = 1_024;
 /// Cells from which on it is judged whether a level is worth it; before that, a file may only have begun.
 const CELLS_BEFORE_JUDGED: u64 = 4_096;
 /// A level whose finer one has at most so many times its cells is left out.
@@ -72,8 +76,8 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// Rows of `otel_logs_and_spans`, ascending by time and not below those before. Rows that lack a column of it, or whose
-    /// sums are too large, make that nothing is summed up.
+    /// Rows of `otel_logs_and_spans`, ascending by time and not below those before. Rows that lack a dimension make that
+    /// it is not told apart; if their sums are too large, nothing is summed up.
     pub fn add(&mut self, batch: &RecordBatch) {
         if self.sets.is_empty() {
             return;
@@ -85,7 +89,8 @@ impl Builder {
         };
         let coded = self.values.code(batch, columns.durations);
         let rows = self.rows;
-        self.sets.retain_mut(|of_set| of_set.add(&coded, &columns).is_ok());
+        let read: Vec<Row> = (0..batch.num_rows()).map(|at| columns.row(at)).collect();
+        self.sets.retain_mut(|of_set| of_set.add(&coded, &read).is_ok());
         for of_set in &mut self.sets {
             of_set.levels.retain(|level| !level.is_hopeless(rows));
         }
@@ -101,7 +106,7 @@ impl Builder {
         for of_set in &mut self.sets {
             for mut level in of_set.levels.drain(..) {
                 level.close();
-                if level.closed.len() as u64 * ROWS_PER_CELL_MIN <= self.rows {
+                if level.closed.len() as u64 * rows_per_cell_min(level.level) <= self.rows {
                     levels.push((level, &of_set.combinations));
                 }
             }
@@ -124,34 +129,53 @@ impl Builder {
     }
 }
 
+fn rows_per_cell_min(level: Level) -> u64 {
+    if level.counts_distinct() { ROWS_PER_DISTINCT_CELL_MIN } else { ROWS_PER_CELL_MIN }
+}
+
 /// What is read of a batch beside its dimensions.
 struct Columns<'a> {
     times: &'a [Micros],
     durations: &'a Int64Array,
     sizes: &'a Int64Array,
+    counted: [&'a StringArray; Counted::ALL.len()],
 }
 
 impl<'a> Columns<'a> {
     fn of(batch: &'a RecordBatch) -> Option<Self> {
         let times = batch.column_by_name("timestamp")?.as_primitive_opt::<TimestampMicrosecondType>()?;
         let integers = |name: &str| batch.column_by_name(name)?.as_primitive_opt::<Int64Type>();
-        Some(Self { times: times.values(), durations: integers("duration")?, sizes: integers("message_size_bytes")? })
+        let texts = |of: Counted| batch.column_by_name(of.column())?.as_string_opt::<i32>();
+        Some(Self {
+            times: times.values(),
+            durations: integers("duration")?,
+            sizes: integers("message_size_bytes")?,
+            counted: [texts(Counted::Traces)?, texts(Counted::Users)?],
+        })
     }
 
     fn row(&self, at: usize) -> Row {
         let value = |column: &Int64Array| column.is_valid(at).then(|| column.value(at));
-        Row { at: self.times[at], duration: value(self.durations), size: value(self.sizes) }
+        let duration = value(self.durations);
+        Row {
+            at: self.times[at],
+            duration,
+            slot: duration.map_or(0, steps::slot_of),
+            size: value(self.sizes),
+            counted: self.counted.map(|texts| texts.is_valid(at).then(|| hash_of_text(texts.value(at)))),
+        }
     }
 }
 
 impl OfSet {
     /// An error: there are too many combinations, or a sum is too large.
-    fn add(&mut self, coded: &Coded, columns: &Columns) -> Result<(), Overflow> {
+    fn add(&mut self, coded: &Coded, rows: &[Row]) -> Result<(), Overflow> {
         let numbers = self.combinations.number(coded).ok_or(Overflow)?;
         for level in &mut self.levels {
-            level.open.resize_with(self.combinations.len(), Cell::default);
-            for (at, number) in numbers.iter().enumerate() {
-                level.add(*number, &columns.row(at))?;
+            let of = level.level;
+            level.open.resize_with(self.combinations.len(), || Cell::of(of));
+            for (number, row) in numbers.iter().zip(rows) {
+                level.add(*number, row)?;
             }
         }
         Ok(())
@@ -176,14 +200,15 @@ impl OfLevel {
     fn close(&mut self) {
         self.opened.sort_unstable();
         for combination in self.opened.drain(..) {
-            self.closed.push(self.bucket, std::mem::take(&mut self.open[combination as usize]));
+            let cell = std::mem::replace(&mut self.open[combination as usize], Cell::of(self.level));
+            self.closed.push(self.bucket, cell);
             self.combinations.push(combination);
         }
     }
 
     fn is_hopeless(&self, rows: u64) -> bool {
         let cells = (self.closed.len() + self.opened.len()) as u64;
-        cells > CELLS_BEFORE_JUDGED && cells * ROWS_PER_CELL_MIN > rows
+        cells > CELLS_BEFORE_JUDGED && cells * rows_per_cell_min(self.level) > rows
     }
 }
 
@@ -195,6 +220,7 @@ mod tests {
     use model::MICROS_PER_HOUR;
 
     use super::*;
+    use crate::distinct::Registers;
     use crate::level::{Dimension, Granule};
 
     /// Rows of ten hours, with so many names, of this duration.
@@ -215,6 +241,10 @@ mod tests {
             };
             columns.push((dimension.column(), values));
         }
+        let traces: StringArray = (0..n).map(|row| Some(format!("{:032x}", row / 30))).collect();
+        let users: StringArray = (0..n).map(|_| None::<&str>).collect();
+        columns.push((Counted::Traces.column(), Arc::new(traces)));
+        columns.push((Counted::Users.column(), Arc::new(users)));
         RecordBatch::try_from_iter(columns).expect("columns of one length")
     }
 
@@ -231,14 +261,26 @@ mod tests {
     #[test]
     fn levels_are_kept_that_are_worth_it() {
         let (hour, minute, five) = (Granule::Hour, Granule::Minute, Granule::FiveMinutes);
+        let bare = (hour, DimensionSet::Bare);
         for (n, names, expected, why) in [
             (9_000, 1, vec![], "too few rows"),
-            (12_000, 1, vec![(hour, DimensionSet::All), (five, DimensionSet::All)], "20 rows a minute are too few"),
-            (60_000, 1, vec![(hour, DimensionSet::All), (five, DimensionSet::All), (minute, DimensionSet::All)], ""),
+            (
+                12_000,
+                1,
+                vec![bare, (hour, DimensionSet::All), (five, DimensionSet::All)],
+                "20 rows a minute are too few",
+            ),
+            (
+                60_000,
+                1,
+                vec![bare, (hour, DimensionSet::All), (five, DimensionSet::All), (minute, DimensionSet::All)],
+                "",
+            ),
             (
                 60_000,
                 9,
                 vec![
+                    bare,
                     (hour, DimensionSet::Nameless),
                     (hour, DimensionSet::All),
                     (five, DimensionSet::Nameless),
@@ -250,7 +292,12 @@ mod tests {
             (
                 60_000,
                 50_000,
-                vec![(hour, DimensionSet::Nameless), (five, DimensionSet::Nameless), (minute, DimensionSet::Nameless)],
+                vec![
+                    bare,
+                    (hour, DimensionSet::Nameless),
+                    (five, DimensionSet::Nameless),
+                    (minute, DimensionSet::Nameless),
+                ],
                 "too many names",
             ),
         ] {
@@ -258,6 +305,34 @@ mod tests {
             let half = n as usize / 2;
             let built = built(&[whole.slice(0, half), whole.slice(half, n as usize - half)]);
             assert_eq!(levels(&built), expected, "{n} rows, {names} names: {why}");
+        }
+    }
+
+    #[test]
+    fn distinct_values_are_counted_where_cells_hold_many_rows() {
+        assert!(built(&[rows(10_100, 1, 5)]).iter().all(|built| !built.level.counts_distinct()), "1,010 rows an hour");
+        let built = built(&[rows(60_000, 9, 5)]);
+        let bare = built.iter().find(|built| built.level.counts_distinct()).expect("6,000 rows an hour");
+        let cells = cells::read(bare.bytes.clone().into(), &Counted::ALL.map(Counted::sketch)).expect("reads");
+        for (column, expected) in cells[0].columns().iter().zip([2_000, 0]) {
+            let mut registers = Registers::default();
+            let sketches = column.as_binary::<i32>();
+            sketches.iter().flatten().for_each(|sketch| registers.merge_bytes(sketch).expect("a sketch"));
+            assert_eq!(sketches.null_count(), 0);
+            assert!(registers.count().abs_diff(expected) <= 40, "{}", registers.count());
+        }
+    }
+
+    #[test]
+    fn durations_are_counted_by_round_lengths() {
+        for built in built(&[rows(60_000, 9, 5_000)]) {
+            let cells = cells::read(built.bytes.into(), &[cells::DURATION_STEPS]).expect("reads");
+            let within = |slots: std::ops::Range<u16>| -> u64 {
+                let steps = cells.iter().flat_map(|cells| cells.column(0).as_binary::<i32>().iter().flatten());
+                steps.map(|steps| steps::count_within(steps, slots.clone()).expect("steps")).sum()
+            };
+            let slot = steps::slot_of(5_000);
+            assert_eq!([within(0..slot), within(slot..slot + 1), within(slot + 1..steps::SLOTS)], [0, 60_000, 0]);
         }
     }
 
@@ -281,6 +356,6 @@ mod tests {
         let at = whole.schema().index_of("kind").expect("a column");
         let mut lacking = whole.clone();
         lacking.remove_column(at);
-        assert!(built(&[whole, lacking]).is_empty(), "a column is missing");
+        assert_eq!(levels(&built(&[whole, lacking])), [(Granule::Hour, DimensionSet::Bare)], "which has no dimensions");
     }
 }

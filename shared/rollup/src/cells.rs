@@ -13,8 +13,13 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
+use crate::distinct::Registers;
 use crate::histogram::Histogram;
-use crate::level::DimensionSet;
+use crate::level::{Counted, DimensionSet, Level};
+use crate::steps::Steps;
+
+/// What the cells of a level hold: 2 added [`DURATION_STEPS`] and the sketches of [`Counted`] columns.
+pub const LAYOUT: u32 = 2;
 
 /// Start of the cell's stretch of time.
 pub const BUCKET: &str = "bucket";
@@ -30,6 +35,8 @@ pub const DURATION_MIN: &str = "duration_min";
 pub const DURATION_MAX: &str = "duration_max";
 /// [`Histogram`] of the durations as doubles.
 pub const DURATION_SKETCH: &str = "duration_sketch";
+/// The durations by round lengths of time, see [`crate::steps`].
+pub const DURATION_STEPS: &str = "duration_steps";
 /// Of the column `message_size_bytes`; null where no row has one.
 pub const SIZE_SUM: &str = "message_size_sum";
 
@@ -39,7 +46,7 @@ fn time() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-/// The columns of a level: bucket, dimensions, measures.
+/// The columns of a level: bucket, dimensions, measures; of the bare set distinct values, too.
 pub fn schema(set: DimensionSet) -> SchemaRef {
     let kind = |is_integer: bool| if is_integer { DataType::Int64 } else { DataType::Utf8 };
     let mut fields = vec![Field::new(BUCKET, time(), false)];
@@ -53,8 +60,12 @@ pub fn schema(set: DimensionSet) -> SchemaRef {
         Field::new(DURATION_MIN, DataType::Int64, true),
         Field::new(DURATION_MAX, DataType::Int64, true),
         Field::new(DURATION_SKETCH, DataType::Binary, true),
+        Field::new(DURATION_STEPS, DataType::Binary, true),
         Field::new(SIZE_SUM, DataType::Int64, true),
     ]);
+    if set == DimensionSet::Bare {
+        fields.extend(Counted::ALL.map(|of| Field::new(of.sketch(), DataType::Binary, true)));
+    }
     Arc::new(Schema::new(fields))
 }
 
@@ -66,6 +77,8 @@ pub(crate) struct Cell {
     pub(crate) time_max: Micros,
     pub(crate) duration: Option<Durations>,
     pub(crate) size_sum: Option<i64>,
+    /// None: the level counts none.
+    pub(crate) distinct: Option<Box<[Registers; Counted::ALL.len()]>>,
 }
 
 /// Of rows that have a duration.
@@ -75,13 +88,18 @@ pub(crate) struct Durations {
     pub(crate) min: i64,
     pub(crate) max: i64,
     pub(crate) sketch: Histogram,
+    pub(crate) steps: Steps,
 }
 
 /// Times of the rows and their values of the columns that are summed up.
 pub(crate) struct Row {
     pub(crate) at: Micros,
     pub(crate) duration: Option<i64>,
+    /// Of the duration, in [`crate::steps`].
+    pub(crate) slot: u16,
     pub(crate) size: Option<i64>,
+    /// Hashes of the values of [`Counted`] columns.
+    pub(crate) counted: [Option<u64>; Counted::ALL.len()],
 }
 
 /// A sum beyond 64 bits: such rows are not summed up.
@@ -89,6 +107,10 @@ pub(crate) struct Row {
 pub(crate) struct Overflow;
 
 impl Cell {
+    pub(crate) fn of(level: Level) -> Self {
+        Self { distinct: level.counts_distinct().then(Box::default), ..Self::default() }
+    }
+
     pub(crate) fn add(&mut self, row: &Row) -> Result<(), Overflow> {
         (self.time_min, self.time_max) = match self.rows {
             0 => (row.at, row.at),
@@ -96,15 +118,27 @@ impl Cell {
         };
         self.rows += 1;
         if let Some(duration) = row.duration {
-            let new = || Durations { sum: 0, min: duration, max: duration, sketch: Histogram::default() };
+            let new = || Durations {
+                sum: 0,
+                min: duration,
+                max: duration,
+                sketch: Histogram::default(),
+                steps: Steps::default(),
+            };
             let durations = self.duration.get_or_insert_with(new);
             durations.sum = durations.sum.checked_add(duration).ok_or(Overflow)?;
             durations.min = durations.min.min(duration);
             durations.max = durations.max.max(duration);
             durations.sketch.add(duration as f64);
+            durations.steps.add(row.slot);
         }
         if let Some(size) = row.size {
             self.size_sum = Some(self.size_sum.unwrap_or(0).checked_add(size).ok_or(Overflow)?);
+        }
+        if let Some(distinct) = &mut self.distinct {
+            for (registers, hash) in distinct.iter_mut().zip(row.counted) {
+                hash.into_iter().for_each(|hash| registers.add(hash));
+            }
         }
         Ok(())
     }
@@ -118,7 +152,9 @@ pub(crate) struct Measures {
     times: Vec<(Micros, Micros)>,
     durations: Vec<Option<(i64, i64, i64)>>,
     sketches: BinaryBuilder,
+    steps: BinaryBuilder,
     sizes: Vec<Option<i64>>,
+    distinct: [BinaryBuilder; Counted::ALL.len()],
 }
 
 impl Measures {
@@ -127,8 +163,12 @@ impl Measures {
         self.rows.push(cell.rows);
         self.times.push((cell.time_min, cell.time_max));
         self.sketches.append_option(cell.duration.as_ref().map(|of| of.sketch.to_bytes()));
+        self.steps.append_option(cell.duration.as_ref().map(|of| of.steps.to_bytes()));
         self.durations.push(cell.duration.map(|of| (of.sum, of.min, of.max)));
         self.sizes.push(cell.size_sum);
+        for (builder, registers) in self.distinct.iter_mut().zip(cell.distinct.iter().flat_map(|of| of.iter())) {
+            builder.append_value(registers.to_bytes());
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -160,8 +200,12 @@ impl Measures {
             duration(|(_, min, _)| min),
             duration(|(_, _, max)| max),
             Arc::new(self.sketches.finish()),
+            Arc::new(self.steps.finish()),
             integers(self.sizes),
         ]);
+        if set == DimensionSet::Bare {
+            columns.extend(self.distinct.iter_mut().map(|of| Arc::new(of.finish()) as ArrayRef));
+        }
         RecordBatch::try_new(schema(set), columns)
     }
 }

@@ -1,5 +1,5 @@
 //! Where the levels of a data file lie in it. As text (in the log, beside the file's name):
-//! `{"v":1,"levels":[{"granule":"1h","set":"all","cells":7200,"at":38012345,"bytes":410233}]}`.
+//! `{"v":1,"levels":[{"granule":"1h","set":"all","layout":2,"cells":7200,"at":38012345,"bytes":410233}]}`.
 
 use std::ops::Range;
 
@@ -20,10 +20,17 @@ pub struct Directory {
 pub struct Place {
     #[serde(flatten)]
     pub level: Level,
+    /// What its cells hold: [`crate::cells::LAYOUT`] when it was written; none at all was 1.
+    #[serde(default = "first_layout")]
+    pub layout: u32,
     pub cells: u64,
     /// Offset of its first byte, and its length.
     pub at: u64,
     pub bytes: u64,
+}
+
+fn first_layout() -> u32 {
+    1
 }
 
 impl Place {
@@ -66,11 +73,21 @@ mod tests {
 
     #[test]
     fn a_directory_reads_back_and_what_is_unknown_is_passed_over() {
-        let place =
-            Place { level: Level { granule: Granule::Hour, set: DimensionSet::All }, cells: 7_200, at: 100, bytes: 50 };
+        let place = Place {
+            level: Level { granule: Granule::Hour, set: DimensionSet::All },
+            layout: 2,
+            cells: 7_200,
+            at: 100,
+            bytes: 50,
+        };
         let directory = Directory { levels: vec![place] };
         let text = directory.to_text();
-        assert_eq!(text, r#"{"v":1,"levels":[{"granule":"1h","set":"all","cells":7200,"at":100,"bytes":50}]}"#);
+        assert_eq!(
+            text,
+            r#"{"v":1,"levels":[{"granule":"1h","set":"all","layout":2,"cells":7200,"at":100,"bytes":50}]}"#
+        );
+        let before = Directory::of_text(&text.replace("\"layout\":2,", ""), 150);
+        assert_eq!(before.levels[0].layout, 1);
         assert_eq!(Directory::of_text(&text, 150), directory);
         assert_eq!(Directory::of_text(&text, 149), Directory::default(), "beyond the file's end");
         for unknown in ["", "{", r#"{"v":2,"levels":[]}"#, &text.replace("\"v\":1", "\"v\":2")] {

@@ -7,6 +7,8 @@
 //! doubles, and for each bucket that holds values, ascending, its distance to the one before (the first: to bucket 0,
 //! zigzag) and its count, both as LEB128.
 
+use crate::leb128;
+
 /// The first byte of a sketch.
 pub const SKETCH_KIND: u8 = b'P';
 
@@ -105,8 +107,8 @@ impl Histogram {
                 None => (bucket << 1 ^ bucket >> 63) as u64,
                 Some(before) => bucket.abs_diff(before),
             };
-            leb128(distance, &mut bytes);
-            leb128(count, &mut bytes);
+            leb128::write(distance, &mut bytes);
+            leb128::write(count, &mut bytes);
             before = Some(bucket);
         });
         bytes
@@ -142,7 +144,7 @@ impl Histogram {
     fn merge_buckets(&mut self, mut bytes: &[u8]) -> Option<()> {
         let mut before: Option<i64> = None;
         while !bytes.is_empty() {
-            let (distance, count) = (read_leb128(&mut bytes)?, read_leb128(&mut bytes)?);
+            let (distance, count) = (leb128::read(&mut bytes)?, leb128::read(&mut bytes)?);
             let bucket = match before {
                 None => (distance >> 1) as i64 ^ -((distance & 1) as i64),
                 Some(before) => before.checked_add_unsigned(distance)?,
@@ -251,32 +253,6 @@ fn middle_of(bucket: i64) -> f64 {
     let half = if magnitude == BUCKET_MAX || magnitude == 0 { 0 } else { 1_u64 << (REST_BITS - 1) };
     let middle = f64::from_bits(((magnitude as u64) << REST_BITS) + half);
     if bucket < 0 { -middle } else { middle }
-}
-
-fn leb128(mut number: u64, bytes: &mut Vec<u8>) {
-    while number >= 0x80 {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-}
-
-/// None: it is cut short, or longer than 64 bits.
-fn read_leb128(bytes: &mut &[u8]) -> Option<u64> {
-    let mut number = 0_u64;
-    for shift in (0..u64::BITS).step_by(7) {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        let low = u64::from(byte & 0x7f);
-        if low << shift >> shift != low {
-            return None;
-        }
-        number |= low << shift;
-        if byte & 0x80 == 0 {
-            return Some(number);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

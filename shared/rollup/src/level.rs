@@ -54,10 +54,40 @@ impl Dimension {
     }
 }
 
+/// A column whose distinct values are counted; see [`DimensionSet::Bare`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    Traces,
+    Users,
+}
+
+impl Counted {
+    pub const ALL: [Self; 2] = [Self::Traces, Self::Users];
+
+    /// What the table calls it.
+    pub fn column(self) -> &'static str {
+        match self {
+            Self::Traces => "context___trace_id",
+            Self::Users => "attributes___user___id",
+        }
+    }
+
+    /// The column of the cells.
+    pub fn sketch(self) -> &'static str {
+        match self {
+            Self::Traces => "trace_sketch",
+            Self::Users => "user_sketch",
+        }
+    }
+}
+
 /// The dimensions of a level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DimensionSet {
+    /// None; its cells, of an hour each, count the distinct values of [`Counted`] columns, which would take too much room
+    /// elsewhere.
+    Bare,
     /// What health is judged by.
     Narrow,
     /// All but the name, of which there may be many.
@@ -66,7 +96,7 @@ pub enum DimensionSet {
 }
 
 impl DimensionSet {
-    pub const EACH: [Self; 3] = [Self::Narrow, Self::Nameless, Self::All];
+    pub const EACH: [Self; 4] = [Self::Bare, Self::Narrow, Self::Nameless, Self::All];
 
     pub fn dimensions(self) -> impl Iterator<Item = Dimension> {
         Dimension::ALL.into_iter().filter(move |dimension| self.has(*dimension))
@@ -77,6 +107,7 @@ impl DimensionSet {
             Self::All => true,
             Self::Nameless => dimension != Dimension::Name,
             Self::Narrow => dimension <= Dimension::Level,
+            Self::Bare => false,
         }
     }
 }
@@ -118,12 +149,18 @@ pub struct Level {
 
 impl Level {
     pub fn each() -> impl Iterator<Item = Self> {
-        Granule::EACH.into_iter().flat_map(|granule| DimensionSet::EACH.map(|set| Self { granule, set }))
+        let all = Granule::EACH.into_iter().flat_map(|granule| DimensionSet::EACH.map(|set| Self { granule, set }));
+        all.filter(|level| !level.counts_distinct() || level.granule == Granule::Hour)
     }
 
-    /// True if everything that `coarser` tells apart is told apart here, too.
+    /// True if its cells count the distinct values of [`Counted`] columns.
+    pub fn counts_distinct(self) -> bool {
+        self.set == DimensionSet::Bare
+    }
+
+    /// True if everything that `coarser` tells apart is told apart and counted here, too.
     pub(crate) fn refines(self, coarser: Self) -> bool {
-        self.granule <= coarser.granule && self.set >= coarser.set
+        self.granule <= coarser.granule && self.set >= coarser.set && !coarser.counts_distinct()
     }
 }
 
@@ -133,9 +170,7 @@ mod tests {
 
     #[test]
     fn sets_hold_each_other_and_granules_divide_each_other() {
-        for (smaller, larger) in
-            [(DimensionSet::Narrow, DimensionSet::Nameless), (DimensionSet::Nameless, DimensionSet::All)]
-        {
+        for (smaller, larger) in DimensionSet::EACH.windows(2).map(|pair| (pair[0], pair[1])) {
             assert!(smaller.dimensions().all(|dimension| larger.has(dimension)), "{smaller:?}");
             assert!(smaller.dimensions().count() < larger.dimensions().count(), "{smaller:?}");
         }

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 // The crate, beside the module of the SQL function.
-use ::rollup::Histogram;
+use ::rollup::{Histogram, Registers};
 
 pub(crate) use date_part::ExtractPlanner;
 
@@ -46,9 +46,7 @@ pub(crate) fn aggregates() -> Vec<Arc<AggregateUDF>> {
         checked_sum(),
         Arc::new(AggregateUDF::from(mean::Mean::default())),
         Arc::new(AggregateUDF::from(sketch::SketchAggregate::<Histogram>::over_values("percentile_agg"))),
-        Arc::new(AggregateUDF::from(sketch::SketchAggregate::<distinct::Registers>::over_values(
-            "approx_count_distinct",
-        ))),
+        Arc::new(AggregateUDF::from(sketch::SketchAggregate::<Registers>::over_values("approx_count_distinct"))),
         rollup_sketches(),
     ]
 }

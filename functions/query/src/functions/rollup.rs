@@ -3,9 +3,8 @@
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_err, plan_err};
-use rollup::{Histogram, SKETCH_KIND};
+use rollup::{DISTINCT_KIND, Histogram, Registers, SKETCH_KIND};
 
-use super::distinct::{self, Registers};
 use super::sketch::Sketch;
 
 /// A sketch whose kind the first one merged decides.
@@ -35,14 +34,14 @@ impl Sketch for Either {
         if matches!(self, Self::Empty) {
             *self = match sketch.first() {
                 Some(&SKETCH_KIND) => Self::Histogram(Histogram::default()),
-                Some(&distinct::KIND) => Self::Registers(Registers::default()),
+                Some(&DISTINCT_KIND) => Self::Registers(Registers::default()),
                 _ => return exec_err!("rollup merges what percentile_agg and approx_count_distinct return"),
             };
         }
         match self {
             Self::Empty => Ok(()),
             Self::Histogram(histogram) => Sketch::merge(histogram, sketch),
-            Self::Registers(registers) => registers.merge(sketch),
+            Self::Registers(registers) => Sketch::merge(registers, sketch),
         }
     }
 
@@ -50,7 +49,7 @@ impl Sketch for Either {
         match self {
             Self::Empty => None,
             Self::Histogram(histogram) => Sketch::to_bytes(histogram),
-            Self::Registers(registers) => registers.to_bytes(),
+            Self::Registers(registers) => Sketch::to_bytes(registers),
         }
     }
 

@@ -45,7 +45,7 @@ impl Coverage {
     ) -> Option<(Self, Vec<CellsOf>)> {
         let (mut coverage, mut cells, mut saved) = (Self::default(), Vec::new(), 0);
         for (file, directory) in files.filter(|(file, _)| file.time_min <= greatest && least <= file.time_max) {
-            let places = directory.levels.iter().filter(|place| needs.are_met_by(place.level));
+            let places = directory.levels.iter().filter(|place| needs.are_met_by(place));
             let ways = places.filter_map(|place| Way::of(file, place, (least, greatest)));
             let Some(way) = ways.max_by_key(|way| way.saved_rows) else { continue };
             saved += way.saved_rows;

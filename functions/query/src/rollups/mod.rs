@@ -7,15 +7,18 @@
 //! - [`rule`]: the rewriting of a plan.
 //! - [`question`]: what an aggregate asks of the rows, if cells can answer it.
 //! - [`over_cells`]: expressions over rows as expressions over cells.
+//! - [`slices`]: comparisons of durations with round lengths of time.
 //! - [`parts`]: aggregate functions, in parts that can be merged.
 //! - [`coverage`]: which level of which file answers for which stretch of time.
 //! - [`source`]: the cells as a table.
 
 mod coverage;
+mod durations_within;
 mod over_cells;
 mod parts;
 mod question;
 mod rule;
+mod slices;
 mod source;
 
 pub(crate) use coverage::Coverage;

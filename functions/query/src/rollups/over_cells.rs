@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DataFusionError, ScalarValue};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{Expr, Volatility};
 use model::{MICROS_PER_DAY, Micros};
-use rollup::{Dimension, DimensionSet, Granule, Level, cells};
+use rollup::{Counted, Dimension, DimensionSet, Granule, Level, Place, cells};
 
 use crate::functions::span::Span;
 
@@ -27,9 +28,17 @@ pub(super) struct Needs {
 }
 
 impl Needs {
-    pub(super) fn are_met_by(&self, level: Level) -> bool {
-        let Level { granule, set } = level;
-        self.dimensions.iter().all(|dimension| DimensionSet::has(set, *dimension))
+    pub(super) fn are_met_by(&self, place: &Place) -> bool {
+        let Level { granule, set } = place.level;
+        let has_column = |column: &&str| match *column {
+            cells::DURATION_STEPS => place.layout >= 2,
+            column if Counted::ALL.iter().any(|of| of.sketch() == column) => {
+                place.layout >= 2 && place.level.counts_distinct()
+            }
+            _ => true,
+        };
+        self.columns.iter().all(has_column)
+            && self.dimensions.iter().all(|dimension| DimensionSet::has(set, *dimension))
             && self.widths.iter().all(|width| width % Granule::micros(granule) == 0)
     }
 }
@@ -92,6 +101,10 @@ pub(super) fn cell(column: &str) -> Expr {
 
 pub(super) fn is_duration(expr: &Expr) -> bool {
     matches!(expr, Expr::Column(column) if column.name == DURATION)
+}
+
+pub(super) fn is_duration_as_double(expr: &Expr) -> bool {
+    matches!(expr, Expr::Cast(cast) if *cast.field.data_type() == DataType::Float64 && is_duration(&cast.expr))
 }
 
 /// The width of `time_bucket(width, timestamp)` and `date_trunc(unit, timestamp)`. Wider ones of uneven length begin and end at

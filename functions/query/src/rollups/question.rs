@@ -9,7 +9,8 @@ use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, TableScan};
 use model::Micros;
 
 use super::over_cells::{Needs, over_cells};
-use super::parts::Parts;
+use super::parts::{Parts, has_rows};
+use super::slices::compares_durations;
 use crate::table::Known;
 
 /// An aggregate over rows of a table that pass filters.
@@ -20,6 +21,8 @@ pub(super) struct Question<'a> {
     pub(super) filters_of_cells: Vec<Expr>,
     /// The times that are asked for, both ends inside.
     pub(super) times: (Micros, Micros),
+    /// Those of the filters that compare durations: cells may hold rows of either kind.
+    cuts: Vec<Expr>,
     pub(super) groups: Vec<Expr>,
     pub(super) groups_of_cells: Vec<Expr>,
     pub(super) aggregates: Vec<Parts>,
@@ -45,12 +48,16 @@ impl<'a> Question<'a> {
             filters: Vec::new(),
             filters_of_cells: Vec::new(),
             times: (Micros::MIN, Micros::MAX),
+            cuts: Vec::new(),
             groups: asked,
             groups_of_cells: Vec::new(),
             aggregates: Vec::new(),
             needs: Needs::default(),
         };
         filters.into_iter().try_for_each(|filter| question.filter(filter, &project))?;
+        if !question.cuts.is_empty() {
+            question.filters_of_cells.push(has_rows(&question.cuts, &mut question.needs)?);
+        }
         for group in &question.groups {
             question.groups_of_cells.push(over_cells(group.clone(), &mut question.needs)?);
         }
@@ -58,7 +65,7 @@ impl<'a> Question<'a> {
         let schema = &scan.source.schema();
         let schema = &DFSchema::try_from_qualified_schema(scan.table_name.clone(), schema).ok()?;
         for aggregate in &aggregates {
-            question.aggregates.push(Parts::of(aggregate, schema, &mut question.needs)?);
+            question.aggregates.push(Parts::of(aggregate, &question.cuts, schema, &mut question.needs)?);
         }
         Some(question)
     }
@@ -74,6 +81,7 @@ impl<'a> Question<'a> {
             Some(Known::Project(asked)) if asked == project => {}
             // No row is of another one; that needs no sums.
             Some(Known::Project(_)) => return None,
+            _ if compares_durations(&filter) => self.cuts.push(filter.clone()),
             _ => self.filters_of_cells.push(over_cells(filter.clone(), &mut self.needs)?),
         }
         self.filters.push(filter);

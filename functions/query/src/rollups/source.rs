@@ -46,11 +46,13 @@ fn visible_schema(needs: &Needs) -> SchemaRef {
         dimension.map_or(needs.columns.contains(name), |dimension| needs.dimensions.contains(&dimension))
     };
     let of_level = cells::schema(DimensionSet::All);
+    let of_bare = cells::schema(DimensionSet::Bare);
+    let counted = of_bare.fields().iter().filter(|field| of_level.field_with_name(field.name()).is_err());
     let mut fields: Vec<Field> = Vec::new();
     if needs.columns.contains(SIGNAL) {
         fields.push(Field::new(SIGNAL, DataType::Utf8View, true));
     }
-    for field in of_level.fields().iter().filter(|field| is_needed(field.name())) {
+    for field in of_level.fields().iter().chain(counted).filter(|field| is_needed(field.name())) {
         let kind = match field.data_type() {
             DataType::Utf8 => DataType::Utf8View,
             other => other.clone(),

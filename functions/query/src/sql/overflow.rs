@@ -64,6 +64,11 @@ fn checked(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
 }
 
 /// Of two whole numbers of one type.
+pub(crate) fn checked_addition(left: Expr, right: Expr) -> Expr {
+    ADD.call(vec![left, right])
+}
+
+/// Of two whole numbers of one type.
 pub(crate) fn checked_product(left: Expr, right: Expr) -> Expr {
     MUL.call(vec![left, right])
 }
