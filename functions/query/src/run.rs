@@ -35,7 +35,7 @@ use crate::http::AnswerBy;
 use crate::meter::Meter;
 use crate::meters::Outcome;
 use crate::session::{ProjectTables, store_url};
-use crate::sql::{Params, check_numbers, check_reads_only, parse, text_of_json};
+use crate::sql::{Params, check_clauses, check_numbers, check_reads_only, parse, text_of_json};
 use crate::table::{Freshness, OnMissing, TableParts, tries};
 use crate::waits::On;
 
@@ -221,6 +221,7 @@ async fn plan(
 /// The optimised plan.
 async fn logical_plan(session: &SessionState, query: &Query) -> Result<LogicalPlan, QueryError> {
     let statement = parse(&query.sql, &query.params)?;
+    check_clauses(&statement, |name| session.scalar_functions().contains_key(name))?;
     let planning = |error: DataFusionError| QueryError::planning(error, &query.sql);
     let plan = session.statement_to_plan(statement).await.map_err(planning)?;
     check_reads_only(&plan)?;
