@@ -128,6 +128,11 @@ impl QueryError {
         }
     }
 
+    /// True if the query needed more memory than it may have.
+    pub(crate) fn is_memory(&self) -> bool {
+        matches!(self, Self::Limit(Limit::Memory { .. }))
+    }
+
     pub(crate) fn internal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal { source: source.into() }
     }

@@ -20,6 +20,8 @@ pub(crate) struct Meter {
     bytes: AtomicU64,
     /// True once something that a snapshot or the ledger names was not there.
     missing: AtomicBool,
+    /// True if the plan joins by hash tables, which stay in memory.
+    joins_by_hashing: AtomicBool,
     seen: Mutex<Seen>,
 }
 
@@ -60,7 +62,14 @@ pub(crate) struct Reading {
 
 impl Meter {
     pub(crate) fn new(bytes_max: u64, waits: Arc<Waits>) -> Self {
-        Self { waits, bytes_max, bytes: AtomicU64::new(0), missing: AtomicBool::new(false), seen: Mutex::default() }
+        Self {
+            waits,
+            bytes_max,
+            bytes: AtomicU64::new(0),
+            missing: AtomicBool::new(false),
+            joins_by_hashing: AtomicBool::new(false),
+            seen: Mutex::default(),
+        }
     }
 
     /// A table whose snapshot (its version; none: never created) has this many files, and this many live segments beside it.
@@ -124,6 +133,14 @@ impl Meter {
 
     pub(crate) fn is_something_missing(&self) -> bool {
         self.missing.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn hash_join(&self) {
+        self.joins_by_hashing.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn joins_by_hashing(&self) -> bool {
+        self.joins_by_hashing.load(Ordering::Relaxed)
     }
 
     pub(crate) fn reading(&self) -> Reading {

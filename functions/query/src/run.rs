@@ -1,7 +1,8 @@
 //! Answering a query: place, session, plan, rows.
 //!
 //! A query runs on threads of its own and stops when nobody waits for it. If an object vanished under it, it starts over with a
-//! fresh snapshot, as long as no row was handed out.
+//! fresh snapshot, as long as no row was handed out. If its joins do not fit in memory as hash tables, it starts over once with
+//! joins that sort and spill.
 
 mod apart;
 mod list;
@@ -15,8 +16,10 @@ use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
+use datafusion::common::tree_node::TreeNode;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 use model::ProjectId;
@@ -34,7 +37,7 @@ use crate::error::{QueryError, is_missing_object};
 use crate::http::AnswerBy;
 use crate::meter::Meter;
 use crate::meters::Outcome;
-use crate::session::{ProjectTables, store_url};
+use crate::session::{Joins, ProjectTables, store_url};
 use crate::sql::{Params, check_clauses, check_numbers, check_reads_only, parse, text_of_json};
 use crate::table::{Freshness, OnMissing, TableParts, tries};
 use crate::waits::On;
@@ -144,26 +147,42 @@ async fn attempts(
     meter: &mut Arc<Meter>,
     sink: &mut Sink,
 ) -> Result<Summary, QueryError> {
-    let query = &running.query;
-    for (restarts, &(freshness, on_missing)) in tries().iter().enumerate() {
+    let project = &running.query.project;
+    let (mut restarts, mut joins) = (0, Joins::ByHashing);
+    while let Some(&(freshness, on_missing)) = tries().get(restarts) {
         *meter = Arc::new(Meter::new(app.settings.bytes_scanned_max, Arc::clone(&meter.waits)));
-        let answered = attempt(app, running, meter, freshness, on_missing, sink).await;
-        let vanished = answered.is_err() && meter.is_something_missing();
-        if !vanished || !sink.can_restart() {
+        let way = Way { freshness, on_missing, joins };
+        let answered = attempt(app, running, meter, way, sink).await;
+        let Err(error) = &answered else { return answered };
+        if !sink.can_restart() {
             return answered;
         }
-        tracing::info!(project = %query.project, restarts, "an object vanished under a query");
+        if meter.is_something_missing() {
+            tracing::info!(%project, restarts, "an object vanished under a query");
+            restarts += 1;
+        } else if error.is_memory() && joins == Joins::ByHashing && meter.joins_by_hashing() {
+            tracing::info!(%project, "a hash join did not fit in memory: joining by sorting");
+            joins = Joins::BySorting;
+        } else {
+            return answered;
+        }
         sink.restart();
     }
-    Err(QueryError::Vanished { table: query.project.to_string(), attempts: tries().len() })
+    Err(QueryError::Vanished { table: project.to_string(), attempts: tries().len() })
+}
+
+/// How an attempt goes about it.
+struct Way {
+    freshness: Freshness,
+    on_missing: OnMissing,
+    joins: Joins,
 }
 
 async fn attempt(
     app: &Arc<App>,
     running: &Arc<Running>,
     meter: &Arc<Meter>,
-    freshness: Freshness,
-    on_missing: OnMissing,
+    Way { freshness, on_missing, joins }: Way,
     sink: &mut Sink,
 ) -> Result<Summary, QueryError> {
     let query = &running.query;
@@ -181,10 +200,10 @@ async fn attempt(
     let tables = Arc::new(ProjectTables::new(query.project.clone(), Arc::clone(&app.tables), freshness, parts));
     let session = app
         .sessions
-        .open(Arc::clone(&tables), &app.settings, app.clock.now())
+        .open(Arc::clone(&tables), &app.settings, app.clock.now(), joins)
         .map(Arc::new)
         .map_err(|e| QueryError::internal(e.to_string()))?;
-    let plan = plan(app, &session, running).await.map_err(|error| tables.take_failure().unwrap_or(error))?;
+    let plan = plan(app, &session, running, meter).await.map_err(|error| tables.take_failure().unwrap_or(error))?;
     let planned = app.clock.uptime().saturating_sub(query.began);
 
     let rows = rows_into(app, running, &session, plan, sink).await?;
@@ -204,15 +223,19 @@ async fn plan(
     app: &App,
     session: &Arc<SessionState>,
     running: &Arc<Running>,
+    meter: &Arc<Meter>,
 ) -> Result<Arc<dyn ExecutionPlan>, QueryError> {
     let failed = |error: DataFusionError| QueryError::running(error, &app.settings);
     let (of_session, of_query) = (Arc::clone(session), Arc::clone(running));
     let plan = apart(running, async move { logical_plan(&of_session, &of_query.query).await }).await?;
     let plan = list::narrowed(session, plan, running).await.map_err(failed)?;
-    let (session, of_query) = (Arc::clone(session), Arc::clone(running));
+    let (session, of_query, meter) = (Arc::clone(session), Arc::clone(running), Arc::clone(meter));
     let planned = async move {
         let planning = |error: DataFusionError| QueryError::planning(error, &of_query.query.sql);
         let plan = session.query_planner().create_physical_plan(&plan, session.as_ref()).await.map_err(planning)?;
+        if plan.exists(|node| Ok(node.is::<HashJoinExec>())).map_err(planning)? {
+            meter.hash_join();
+        }
         stoppable(plan, &of_query).map_err(planning)
     };
     apart(running, planned).await

@@ -43,6 +43,15 @@ const SCHEMA: &str = "public";
 /// What sessions call the project's root; never the name of anything real.
 const STORE_URL: &str = "project://root";
 
+/// How rows of two sides find each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Joins {
+    /// Fast, and one side must fit in memory.
+    ByHashing,
+    /// Both sides are sorted, which spills.
+    BySorting,
+}
+
 /// What all sessions have in common, built once.
 pub(crate) struct Sessions {
     base: SessionState,
@@ -79,7 +88,13 @@ impl Sessions {
     }
 
     /// A session at the moment `now`, in which `tables` is all there is.
-    pub(crate) fn open(&self, tables: Arc<ProjectTables>, settings: &Settings, now: Micros) -> Result<SessionState> {
+    pub(crate) fn open(
+        &self,
+        tables: Arc<ProjectTables>,
+        settings: &Settings,
+        now: Micros,
+        joins: Joins,
+    ) -> Result<SessionState> {
         let store = Arc::clone(&tables.parts.store);
         let catalog = MemoryCatalogProvider::new();
         catalog.register_schema(SCHEMA, tables)?;
@@ -89,6 +104,7 @@ impl Sessions {
             .with_catalog_list(Arc::new(catalogs))
             .with_runtime_env(runtime(settings, Some(store))?)
             .build();
+        session.config_mut().options_mut().optimizer.prefer_hash_join = joins == Joins::ByHashing;
         let options = Arc::clone(session.config_options());
         let props = session.execution_props_mut();
         props.query_execution_start_time = DateTime::from_timestamp_micros(now);
