@@ -10,15 +10,18 @@
 //! - `ours`, `peers`: those who answer
 //! - `same`: whether answers are the same
 //! - `rounds`: taking turns, warm and in fresh processes
+//! - `layout`, `variants`: another section, about the same rows laid out otherwise
 //! - `tables`: what people read of it
 
 mod data;
+pub(crate) mod layout;
 mod ours;
 mod peers;
 mod rounds;
 mod same;
 mod shapes;
 mod tables;
+mod variants;
 
 use std::io::{IsTerminal, Write};
 

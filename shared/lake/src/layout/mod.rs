@@ -125,7 +125,7 @@ pub fn sort_key_index(schema: &Schema) -> Option<usize> {
 }
 
 /// How a data file with this schema is written.
-pub(crate) fn properties(schema: &Schema, table: TableName) -> Result<WriterProperties, ParquetError> {
+pub fn properties(schema: &Schema, table: TableName) -> Result<WriterProperties, ParquetError> {
     let level = ZstdLevel::try_new(ZSTD_LEVEL)?;
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
