@@ -88,8 +88,8 @@ impl<'a> Fields<'a> {
         self.rest
     }
 
-    /// The next field that has `tag`, others skipped; None at the end.
-    pub(crate) fn next_bytes(&mut self, wanted: Tag) -> Result<Option<&'a [u8]>, Malformed> {
+    /// The next field that has `wanted`, others skipped; None at the end.
+    pub fn next_bytes(&mut self, wanted: Tag) -> Result<Option<&'a [u8]>, Malformed> {
         while let Some(tag) = self.tag()? {
             if tag == wanted {
                 return self.bytes().map(Some);
@@ -97,6 +97,15 @@ impl<'a> Fields<'a> {
             self.skip(tag)?;
         }
         Ok(None)
+    }
+
+    /// The next field, if it has `wanted`, which is a tag of one byte, and is shorter than 128 bytes; otherwise nothing is read.
+    #[inline(always)]
+    pub fn next_short(&mut self, wanted: u8) -> Option<&'a [u8]> {
+        let [tag, length @ 0..0x80, rest @ ..] = self.rest else { return None };
+        let (head, rest) = rest.split_at_checked(usize::from(*length)).filter(|_| *tag == wanted)?;
+        self.rest = rest;
+        Some(head)
     }
 
     /// The next field's tag, or None at the end.

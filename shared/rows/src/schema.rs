@@ -5,7 +5,8 @@
 
 use std::sync::{Arc, LazyLock};
 
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use model::TableName;
 
 use crate::promoted::{Place, promoted};
@@ -16,26 +17,123 @@ pub(crate) const SCOPE_VERSION: &str = "scope___version";
 
 /// The Arrow schema of a table, partition columns included.
 pub fn schema(table: TableName) -> SchemaRef {
-    static LOGS_AND_SPANS: LazyLock<SchemaRef> = LazyLock::new(|| {
+    Arc::clone(&layout(table).schema)
+}
+
+/// The columns of a table, and where those of each kind begin.
+struct Layout {
+    schema: SchemaRef,
+    /// The same columns where they are dictionary-encoded.
+    coded: Vec<FieldRef>,
+    /// Own columns, of which the last may stand at the end of the table.
+    n_own: usize,
+    /// The JSON column; promoted ones follow.
+    attributes: usize,
+    resource: usize,
+}
+
+fn layout(table: TableName) -> &'static Layout {
+    static LOGS_AND_SPANS: LazyLock<Layout> = LazyLock::new(|| {
         let mut own = LogsAndSpans::fields();
         let last = own.pop();
-        put_together(own, last)
+        Layout::new(own, last)
     });
-    static METRICS: LazyLock<SchemaRef> = LazyLock::new(|| put_together(Metrics::fields(), None));
+    static METRICS: LazyLock<Layout> = LazyLock::new(|| Layout::new(Metrics::fields(), None));
     match table {
-        TableName::LogsAndSpans => Arc::clone(&LOGS_AND_SPANS),
-        TableName::Metrics => Arc::clone(&METRICS),
+        TableName::LogsAndSpans => &LOGS_AND_SPANS,
+        TableName::Metrics => &METRICS,
     }
 }
 
-fn put_together(mut fields: Vec<Field>, last: Option<Field>) -> SchemaRef {
-    fields.extend([SCOPE_NAME, SCOPE_VERSION].map(|column| Field::new(column, DataType::Utf8, true)));
-    for place in [Place::Attributes, Place::Resource] {
-        fields.push(Field::new(place.json_column(), DataType::Utf8, true));
-        fields.extend(promoted(place).iter().map(|row| Field::new(&row.column, row.kind.data_type(), true)));
+impl Layout {
+    fn new(mut fields: Vec<Field>, last: Option<Field>) -> Self {
+        let n_own = fields.len();
+        fields.extend([SCOPE_NAME, SCOPE_VERSION].map(|column| Field::new(column, DataType::Utf8, true)));
+        let [attributes, resource] = [Place::Attributes, Place::Resource].map(|place| {
+            let start = fields.len();
+            fields.push(Field::new(place.json_column(), DataType::Utf8, true));
+            fields.extend(promoted(place).iter().map(|row| Field::new(&row.column, row.kind.data_type(), true)));
+            start
+        });
+        fields.extend(last);
+        let coded = |field: &Field| {
+            let data_type = DataType::Dictionary(Box::new(DataType::Int32), Box::new(field.data_type().clone()));
+            Arc::new(field.clone().with_data_type(data_type))
+        };
+        Self {
+            coded: fields.iter().map(coded).collect(),
+            schema: Arc::new(Schema::new(fields)),
+            n_own,
+            attributes,
+            resource,
+        }
     }
-    fields.extend(last);
-    Arc::new(Schema::new(fields))
+}
+
+/// The arrays of a batch on its way, by their place in the table; columns without any value have none.
+pub(crate) struct Columns {
+    layout: &'static Layout,
+    arrays: Vec<Option<ArrayRef>>,
+    /// Of the table's own columns.
+    n_put: usize,
+}
+
+impl Columns {
+    pub(crate) fn new(table: TableName) -> Self {
+        let layout = layout(table);
+        Self { layout, arrays: vec![None; layout.coded.len()], n_put: 0 }
+    }
+
+    /// The next of the table's own columns.
+    pub(crate) fn put_own(&mut self, array: Option<ArrayRef>) {
+        let place = if self.n_put < self.layout.n_own { self.n_put } else { self.arrays.len() - 1 };
+        self.arrays[place] = array;
+        self.n_put += 1;
+    }
+
+    /// The scope's name and version.
+    pub(crate) fn put_scope(&mut self, arrays: [Option<ArrayRef>; 2]) {
+        for (n, array) in arrays.into_iter().enumerate() {
+            self.arrays[self.layout.n_own + n] = array;
+        }
+    }
+
+    /// What has no column of its own, as JSON.
+    pub(crate) fn put_json(&mut self, of: Place, array: Option<ArrayRef>) {
+        let start = self.start(of);
+        self.arrays[start] = array;
+    }
+
+    /// The `n`th promoted column.
+    pub(crate) fn put_promoted(&mut self, of: Place, n: usize, array: Option<ArrayRef>) {
+        let start = self.start(of);
+        self.arrays[start + 1 + n] = array;
+    }
+
+    /// The batch of the columns that have a value, in the table's order.
+    pub(crate) fn batch(self, n_rows: usize) -> RecordBatch {
+        let Layout { schema, coded, .. } = self.layout;
+        let (fields, arrays): (Vec<FieldRef>, Vec<ArrayRef>) = self
+            .arrays
+            .into_iter()
+            .zip(schema.fields().iter().zip(coded))
+            .filter_map(|(array, (plain, coded))| {
+                let array = array?;
+                let is_coded = matches!(array.data_type(), DataType::Dictionary(..));
+                Some((Arc::clone(if is_coded { coded } else { plain }), array))
+            })
+            .unzip();
+        let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
+        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
+            .expect("every column was finished with the same number of rows")
+    }
+
+    fn start(&self, of: Place) -> usize {
+        match of {
+            Place::Attributes => self.layout.attributes,
+            Place::Resource => self.layout.resource,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use arrow_array::types::{Date32Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 
-use crate::column::{Coded, Fixed, Flag, NumberList, Text, TextList, table};
+use crate::column::{Coded, Fixed, Flag, Known, NumberList, Text, TextList, table};
 
 pub(crate) type Time = Fixed<TimestampMicrosecondType>;
 pub(crate) type Int = Fixed<Int64Type>;
@@ -17,7 +17,7 @@ table! {
         /// Of `timestamp`, UTC.
         date: Date = "date",
         /// `log` or `span`.
-        signal: Coded = "signal",
+        signal: Known<codes::Signals> = "signal",
         /// Span start; log time, else observed time; else arrival.
         timestamp: Time = "timestamp",
         observed_timestamp: Time = "observed_timestamp",
@@ -31,12 +31,12 @@ table! {
         /// The span's name; a log's event name.
         name: Text = "name",
         /// log, internal, server, client, producer, consumer, unspecified.
-        kind: Coded = "kind",
+        kind: Known<codes::Kinds> = "kind",
         /// OK, ERROR, UNSET; null for logs.
-        status_code: Coded = "status_code",
+        status_code: Known<codes::Statuses> = "status_code",
         status_message: Text = "status_message",
         /// TRACE, DEBUG, INFO, WARN, ERROR, FATAL.
-        level: Coded = "level",
+        level: Known<codes::Levels> = "level",
         severity_text: Text = "severity___severity_text",
         severity_number: ShortInt = "severity___severity_number",
         /// A log's body; JSON text unless it is a string.
@@ -69,11 +69,11 @@ table! {
         time_unix_nano: Int = "time_unix_nano",
         metric_name: Coded = "metric_name",
         /// gauge, sum, histogram, exponential_histogram, summary.
-        metric_type: Coded = "metric_type",
+        metric_type: Known<codes::MetricTypes> = "metric_type",
         unit: Coded = "unit",
         description: Coded = "description",
         /// delta, cumulative, unspecified; null for gauges and summaries.
-        temporality: Coded = "temporality",
+        temporality: Known<codes::Temporalities> = "temporality",
         /// Sums only.
         is_monotonic: Flag = "is_monotonic",
         /// 16 hex digits over name, resource, scope and attributes.
@@ -105,7 +105,35 @@ table! {
 
 /// The values of the columns that can hold only a few, and their codes.
 pub(crate) mod codes {
+    use std::sync::{Arc, LazyLock};
+
+    use arrow_array::{ArrayRef, StringArray};
     use otlp::view::metrics::MetricType;
+
+    use crate::column::Words;
+
+    /// Columns that hold one of a few words: `Column = WORDS`, made an array once.
+    macro_rules! words {
+        ($($column:ident = $words:ident,)*) => {$(
+            pub(crate) enum $column {}
+
+            impl Words for $column {
+                fn words() -> ArrayRef {
+                    static WORDS: LazyLock<ArrayRef> = LazyLock::new(|| Arc::new(StringArray::from($words.to_vec())));
+                    Arc::clone(&WORDS)
+                }
+            }
+        )*};
+    }
+
+    words! {
+        Signals = SIGNALS,
+        Kinds = KINDS,
+        Statuses = STATUSES,
+        Levels = LEVELS,
+        MetricTypes = METRIC_TYPES,
+        Temporalities = TEMPORALITIES,
+    }
 
     pub(crate) const SIGNALS: [&str; 2] = ["span", "log"];
     pub(crate) const SIGNAL_SPAN: i32 = 0;

@@ -52,6 +52,9 @@ impl<'a> Value<'a> {
     }
 }
 
+const KEY: u32 = bytes(1);
+const VALUE: u32 = bytes(2);
+
 /// A `KeyValue`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct KeyValue<'a> {
@@ -62,9 +65,6 @@ pub struct KeyValue<'a> {
 impl<'a> KeyValue<'a> {
     #[inline]
     pub fn read(message: &'a [u8]) -> Result<Self, Malformed> {
-        const KEY: u32 = bytes(1);
-        const VALUE: u32 = bytes(2);
-
         let mut pair = Self { key: &[], value: Value::Empty };
         let mut fields = Fields::new(message);
         while let Some(tag) = fields.tag()? {
@@ -78,25 +78,127 @@ impl<'a> KeyValue<'a> {
     }
 }
 
-/// The elements of an `ArrayValue` (`AnyValue` messages) or of a `KeyValueList` (`KeyValue` messages).
-pub fn items(list: &[u8]) -> impl Iterator<Item = Result<&[u8], Malformed>> {
-    const ITEM: u32 = bytes(1);
+/// Key and value, an `AnyValue` message, of a `KeyValue` that is as encoders write it: both once, in this order, each below 128
+/// bytes, and nothing else. None: it is not, and [`KeyValue::read`] reads it.
+///
+/// For the hot path: what it gives stays in registers, where a [`Value`] is written to memory and read from there at once in
+/// other pieces, for which a processor waits longer than all the rest takes.
+#[inline(always)]
+pub fn short_pair(message: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut fields = Fields::new(message);
+    let key = fields.next_short(0x0a)?;
+    let value = fields.next_short(0x12)?;
+    fields.is_at_end().then_some((key, value))
+}
 
-    let mut fields = Fields::new(list);
-    let mut broken = false;
-    std::iter::from_fn(move || {
-        let next = |fields: &mut Fields<'_>| loop {
-            match fields.tag()? {
-                None => return Ok(None),
-                Some(ITEM) => return Ok(Some(())),
-                Some(tag) => fields.skip(tag)?,
+/// An `AnyValue` as encoders write it, by its first byte; other bytes are for [`Value::read`].
+pub mod short {
+    use crate::wire::Fields;
+
+    /// Content below 128 bytes behind `tag` and its length, and nothing else.
+    #[inline(always)]
+    pub fn content(value: &[u8], tag: u8) -> Option<&[u8]> {
+        match value {
+            [first, length @ 0..0x80, content @ ..] if *first == tag && content.len() == usize::from(*length) => {
+                Some(content)
             }
-        };
-        if broken {
-            return None;
+            _ => None,
         }
-        let item = next(&mut fields).and_then(|found| found.map(|()| fields.bytes()).transpose()).transpose();
-        broken = matches!(item, Some(Err(_)));
+    }
+
+    pub const TEXT: u8 = 0x0a;
+    pub const ARRAY: u8 = 0x2a;
+    pub const MAP: u8 = 0x32;
+    pub const BYTES: u8 = 0x3a;
+
+    #[inline(always)]
+    pub fn flag(value: &[u8]) -> Option<bool> {
+        match value {
+            [0x10, flag @ 0..0x80] => Some(*flag != 0),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    pub fn int(value: &[u8]) -> Option<i64> {
+        match value {
+            [0x18, number @ 0..0x80] => Some((*number).into()),
+            [0x18, low @ 0x80..=0xff, high @ 0..0x80] => Some(i64::from(low & 0x7f) | i64::from(*high) << 7),
+            [0x18, number @ ..] => long_int(number),
+            _ => None,
+        }
+    }
+
+    fn long_int(number: &[u8]) -> Option<i64> {
+        let mut fields = Fields::new(number);
+        let number = fields.varint().ok()?;
+        fields.is_at_end().then_some(number as i64)
+    }
+
+    #[inline(always)]
+    pub fn double(value: &[u8]) -> Option<f64> {
+        match value {
+            [0x21, bytes @ ..] => bytes.try_into().ok().map(f64::from_le_bytes),
+            _ => None,
+        }
+    }
+}
+
+/// Key and value, an `AnyValue` message, of any `KeyValue`; empty what is not set.
+///
+/// Of a value that is there twice the first is not looked at: [`KeyValue::read`] finds out whether it is broken.
+#[inline]
+pub fn pair(message: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
+    match short_pair(message) {
+        Some(pair) => Ok(pair),
+        None => any_pair(message),
+    }
+}
+
+fn any_pair(message: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
+    let (mut key, mut value): (&[u8], &[u8]) = (&[], &[]);
+    let mut fields = Fields::new(message);
+    while let Some(tag) = fields.tag()? {
+        match tag {
+            KEY => key = fields.bytes()?,
+            VALUE => value = fields.bytes()?,
+            _ => fields.skip(tag)?,
+        }
+    }
+    Ok((key, value))
+}
+
+/// The elements of an `ArrayValue` (`AnyValue` messages) or of a `KeyValueList` (`KeyValue` messages).
+#[derive(Clone, Copy, Debug)]
+pub struct Items<'a>(Fields<'a>);
+
+impl<'a> Items<'a> {
+    #[inline]
+    pub fn of(list: &'a [u8]) -> Self {
+        Self(Fields::new(list))
+    }
+
+    /// None at the end. Not an iterator, since it is not to be asked again after an error.
+    #[inline]
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Result<Option<&'a [u8]>, Malformed> {
+        const ITEM: u32 = bytes(1);
+
+        match self.0.next_short(ITEM as u8) {
+            Some(item) => Ok(Some(item)),
+            None => self.0.next_bytes(ITEM),
+        }
+    }
+}
+
+/// The same as an iterator; nothing comes after an error.
+pub fn items(list: &[u8]) -> impl Iterator<Item = Result<&[u8], Malformed>> + Clone {
+    let mut items = Items::of(list);
+    std::iter::from_fn(move || {
+        let item = items.next().transpose();
+        if matches!(item, Some(Err(_))) {
+            items = Items::of(&[]);
+        }
         item
     })
 }
@@ -189,5 +291,78 @@ impl<'a> Scope<'a> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the short cuts take must be what the long way makes of it: all short messages of a few tags and lengths.
+    #[test]
+    fn short_cuts_read_what_the_long_way_reads() {
+        const BYTES: [u8; 16] = [0, 1, 2, 3, 8, 9, 0x0a, 0x10, 0x12, 0x18, 0x21, 0x2a, 0x7f, 0x80, 0x81, 0xff];
+        let (mut n_values, mut n_pairs) = (0, 0);
+        for n in 0..BYTES.len().pow(5) {
+            let message: [u8; 5] = std::array::from_fn(|at| BYTES[n / BYTES.len().pow(at as u32) % BYTES.len()]);
+            for length in 0..=5 {
+                n_values += usize::from(is_same_value(&message[..length]));
+                n_pairs += usize::from(is_same_pair(&message[..length]));
+            }
+        }
+        assert!(n_values > 1_000 && n_pairs > 40, "{n_values} values and {n_pairs} pairs went the short way");
+    }
+
+    #[test]
+    fn short_cuts_end_at_127_bytes() {
+        for length in [0, 1, 126, 127, 128, 129, 300] {
+            let text = vec![b'x'; length];
+            for (tag, declared) in
+                [(0x0a, length), (0x12, length), (0x3a, length), (0x0a, length + 1), (0x0a, length.max(1) - 1)]
+            {
+                let declared = if declared < 0x80 {
+                    vec![declared as u8]
+                } else {
+                    vec![declared as u8 | 0x80, (declared >> 7) as u8]
+                };
+                let message = [&[tag], &declared[..], &text].concat();
+                is_same_value(&message);
+                is_same_pair(&[&message[..], &[0x12, 2, 0x18, 7]].concat());
+                is_same_pair(&[&[0x0a, 1, b'k', 0x12], &declared[..], &text].concat());
+            }
+        }
+        for number in [0.0, -0.0, 1.5, f64::INFINITY] {
+            let message = [&[0x21][..], &number.to_le_bytes()].concat();
+            assert!(is_same_value(&message) && !is_same_value(&[&message[..], &[0]].concat()));
+        }
+    }
+
+    /// Whether a short cut took it.
+    fn is_same_value(message: &[u8]) -> bool {
+        let content = |tag| short::content(message, tag);
+        let taken = content(short::TEXT)
+            .map(Value::Text)
+            .or(content(short::ARRAY).map(Value::Array))
+            .or(content(short::MAP).map(Value::Map))
+            .or(content(short::BYTES).map(Value::Bytes))
+            .or(short::flag(message).map(Value::Bool))
+            .or(short::int(message).map(Value::Int))
+            .or(short::double(message).map(Value::Double));
+        if let Some(value) = taken {
+            assert_eq!(Value::read(message), Ok(value), "{message:x?}");
+        }
+        taken.is_some()
+    }
+
+    fn is_same_pair(message: &[u8]) -> bool {
+        let taken = short_pair(message);
+        if let Some((key, value)) = taken {
+            assert_eq!(
+                KeyValue::read(message),
+                Value::read(value).map(|value| KeyValue { key, value }),
+                "{message:x?}"
+            );
+        }
+        taken.is_some()
     }
 }

@@ -1,5 +1,6 @@
 //! Text with few distinct values: a code per row.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
@@ -20,15 +21,6 @@ pub(crate) struct Coded {
 }
 
 impl Coded {
-    /// With `values` known: their codes are their places.
-    pub(crate) fn with_values(values: &[&str]) -> Self {
-        let mut coded = Self::default();
-        for value in values {
-            coded.add(value);
-        }
-        coded
-    }
-
     /// Adds a value; its code.
     pub(crate) fn add(&mut self, value: &str) -> i32 {
         let n = self.values.len();
@@ -75,6 +67,50 @@ impl Column for Coded {
         let codes = codes.as_primitive::<Int32Type>().clone();
         let n_values = self.values.len();
         Some(coded_array(codes, Arc::new(self.values.into_array(n_values))))
+    }
+}
+
+/// All that a column can hold: the codes are the places.
+pub(crate) trait Words {
+    fn words() -> ArrayRef;
+}
+
+/// A text column that holds nothing but `W`.
+pub(crate) struct Known<W> {
+    rows: Fixed<Int32Type>,
+    words: PhantomData<W>,
+}
+
+impl<W> Default for Known<W> {
+    fn default() -> Self {
+        Self { rows: Fixed::default(), words: PhantomData }
+    }
+}
+
+impl<W> Known<W> {
+    #[inline]
+    pub(crate) fn set_some(&mut self, row: usize, code: Option<i32>) {
+        self.rows.set_some(row, code);
+    }
+
+    #[inline]
+    pub(crate) fn set(&mut self, row: usize, code: i32) {
+        self.rows.set(row, code);
+    }
+}
+
+impl<W: Words> Column for Known<W> {
+    fn data_type() -> DataType {
+        DataType::Utf8
+    }
+
+    fn truncate(&mut self, n_rows: usize) {
+        self.rows.truncate(n_rows);
+    }
+
+    fn finish(self, n_rows: usize) -> Option<ArrayRef> {
+        let codes = self.rows.finish(n_rows)?;
+        Some(coded_array(codes.as_primitive::<Int32Type>().clone(), W::words()))
     }
 }
 

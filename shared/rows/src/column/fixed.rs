@@ -4,20 +4,20 @@ use std::sync::Arc;
 
 use arrow_array::types::ArrowPrimitiveType;
 use arrow_array::{ArrayRef, BooleanArray, PrimitiveArray};
-use arrow_buffer::{BooleanBufferBuilder, NullBufferBuilder};
+use arrow_buffer::BooleanBufferBuilder;
 use arrow_schema::{DataType, TimeUnit};
 
-use super::Column;
+use super::{Column, Nulls, ROWS_FIRST};
 
 /// A column of `T`.
 pub(crate) struct Fixed<T: ArrowPrimitiveType> {
     values: Vec<T::Native>,
-    nulls: NullBufferBuilder,
+    nulls: Nulls,
 }
 
 impl<T: ArrowPrimitiveType> Default for Fixed<T> {
     fn default() -> Self {
-        Self { values: Vec::new(), nulls: NullBufferBuilder::new(0) }
+        Self { values: Vec::new(), nulls: Nulls::default() }
     }
 }
 
@@ -31,11 +31,10 @@ impl<T: ArrowPrimitiveType> Fixed<T> {
     /// Gives `row`, which has no value yet, its value.
     #[inline]
     pub(crate) fn set(&mut self, row: usize, value: T::Native) {
-        if self.values.len() != row {
+        if self.values.len() != row || row == 0 {
             self.pad(row);
         }
         self.values.push(value);
-        self.nulls.append_non_null();
     }
 
     #[inline]
@@ -48,7 +47,10 @@ impl<T: ArrowPrimitiveType> Fixed<T> {
     #[cold]
     fn pad(&mut self, n_rows: usize) {
         debug_assert!(self.values.len() <= n_rows, "the row has its value already");
-        self.nulls.append_n_nulls(n_rows - self.values.len());
+        if self.values.is_empty() {
+            self.values.reserve(n_rows + ROWS_FIRST);
+        }
+        self.nulls.add(self.values.len()..n_rows);
         self.values.resize(n_rows, T::Native::default());
     }
 }
@@ -77,7 +79,7 @@ impl<T: ArrowPrimitiveType> Column for Fixed<T> {
         if self.values.len() != n_rows {
             self.pad(n_rows);
         }
-        let array = PrimitiveArray::<T>::new(self.values.into(), self.nulls.finish());
+        let array = PrimitiveArray::<T>::new(self.values.into(), self.nulls.buffer(n_rows));
         Some(Arc::new(array.with_data_type(Self::data_type())))
     }
 }
@@ -85,12 +87,12 @@ impl<T: ArrowPrimitiveType> Column for Fixed<T> {
 /// A column of booleans.
 pub(crate) struct Flag {
     values: BooleanBufferBuilder,
-    nulls: NullBufferBuilder,
+    nulls: Nulls,
 }
 
 impl Default for Flag {
     fn default() -> Self {
-        Self { values: BooleanBufferBuilder::new(0), nulls: NullBufferBuilder::new(0) }
+        Self { values: BooleanBufferBuilder::new(0), nulls: Nulls::default() }
     }
 }
 
@@ -102,14 +104,13 @@ impl Flag {
     pub(crate) fn set(&mut self, row: usize, value: bool) {
         self.pad(row);
         self.values.append(value);
-        self.nulls.append_non_null();
     }
 
     fn pad(&mut self, n_rows: usize) {
         let missing = n_rows - self.values.len();
         if missing > 0 {
             self.values.append_n(missing, false);
-            self.nulls.append_n_nulls(missing);
+            self.nulls.add(n_rows - missing..n_rows);
         }
     }
 }
@@ -131,6 +132,6 @@ impl Column for Flag {
             return None;
         }
         self.pad(n_rows);
-        Some(Arc::new(BooleanArray::new(self.values.finish(), self.nulls.finish())))
+        Some(Arc::new(BooleanArray::new(self.values.finish(), self.nulls.buffer(n_rows))))
     }
 }

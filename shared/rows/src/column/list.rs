@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use arrow_array::types::ArrowPrimitiveType;
 use arrow_array::{ArrayRef, ListArray, PrimitiveArray};
-use arrow_buffer::{NullBufferBuilder, OffsetBuffer};
+use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, Field, FieldRef};
 
-use super::{Column, Fixed, Text};
+use super::{Column, Fixed, Nulls, Text};
 
 /// The name of a list's items, as Delta's readers and the Parquet specification call them.
 const ITEM: &str = "element";
@@ -17,15 +17,10 @@ fn item(data_type: DataType) -> FieldRef {
 }
 
 /// Where each list ends, and which lists are null.
+#[derive(Default)]
 struct Ends {
     offsets: Vec<i32>,
-    nulls: NullBufferBuilder,
-}
-
-impl Default for Ends {
-    fn default() -> Self {
-        Self { offsets: Vec::new(), nulls: NullBufferBuilder::new(0) }
-    }
+    nulls: Nulls,
 }
 
 impl Ends {
@@ -41,13 +36,12 @@ impl Ends {
         if self.offsets.is_empty() {
             self.offsets.push(0);
         }
-        self.nulls.append_n_nulls(n_rows + 1 - self.offsets.len());
+        self.nulls.add(self.offsets.len() - 1..n_rows);
         self.offsets.resize(n_rows + 1, self.last());
     }
 
     fn close(&mut self, end: usize) {
         self.offsets.push(end as i32);
-        self.nulls.append_non_null();
     }
 
     fn truncate(&mut self, n_rows: usize) {
@@ -60,7 +54,7 @@ impl Ends {
     fn array(mut self, n_rows: usize, data_type: DataType, values: ArrayRef) -> ArrayRef {
         self.pad(n_rows);
         let offsets = OffsetBuffer::new(self.offsets.into());
-        Arc::new(ListArray::new(item(data_type), offsets, values, self.nulls.finish()))
+        Arc::new(ListArray::new(item(data_type), offsets, values, self.nulls.buffer(n_rows)))
     }
 }
 

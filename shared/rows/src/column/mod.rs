@@ -7,15 +7,20 @@
 mod coded;
 mod fixed;
 mod list;
+mod nulls;
 mod text;
 
 use arrow_array::ArrayRef;
 use arrow_schema::DataType;
 
-pub(crate) use coded::{Coded, coded_array, spelled_out};
+pub(crate) use coded::{Coded, Known, Words, coded_array, spelled_out};
 pub(crate) use fixed::{Fixed, Flag};
 pub(crate) use list::{NumberList, TextList};
+use nulls::Nulls;
 pub(crate) use text::Text;
+
+/// Rows that a builder makes room for when it gets its first value: most small requests are not larger.
+const ROWS_FIRST: usize = 64;
 
 /// What all builders can do.
 pub(crate) trait Column: Default {
@@ -45,10 +50,8 @@ macro_rules! table {
                 $($crate::column::Column::truncate(&mut self.$field, n_rows);)*
             }
 
-            pub(crate) fn finish(self, n_rows: usize, out: &mut Vec<(String, arrow_array::ArrayRef)>) {
-                $(if let Some(array) = $crate::column::Column::finish(self.$field, n_rows) {
-                    out.push(($column.to_owned(), array));
-                })*
+            pub(crate) fn finish(self, n_rows: usize, out: &mut $crate::schema::Columns) {
+                $(out.put_own($crate::column::Column::finish(self.$field, n_rows));)*
             }
         }
     };

@@ -3,26 +3,24 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, StringArray};
-use arrow_buffer::{Buffer, NullBufferBuilder, OffsetBuffer};
+use arrow_buffer::{Buffer, OffsetBuffer};
 use arrow_schema::DataType;
 
-use super::Column;
+use super::{Column, Nulls, ROWS_FIRST};
+
+/// Room for the text of the first rows.
+const BYTES_FIRST: usize = 1_024;
 
 /// A column of text.
 ///
 /// Callers append valid UTF-8 only. Offsets are 32-bit: [`crate::decoder`] bounds what one decoder takes, so that no column
 /// comes near 2 GiB.
+#[derive(Default)]
 pub(crate) struct Text {
     /// Where each row ends; a leading 0 once anything is held.
     offsets: Vec<i32>,
     data: Vec<u8>,
-    nulls: NullBufferBuilder,
-}
-
-impl Default for Text {
-    fn default() -> Self {
-        Self { offsets: Vec::new(), data: Vec::new(), nulls: NullBufferBuilder::new(0) }
-    }
+    nulls: Nulls,
 }
 
 impl Text {
@@ -62,7 +60,6 @@ impl Text {
     #[inline]
     pub(crate) fn close(&mut self) {
         self.offsets.push(self.data.len() as i32);
-        self.nulls.append_non_null();
     }
 
     /// Bytes held.
@@ -73,17 +70,19 @@ impl Text {
     /// The value of `row`, if it has one.
     pub(crate) fn bytes(&self, row: usize) -> Option<&[u8]> {
         let (start, end) = (*self.offsets.get(row)?, *self.offsets.get(row + 1)?);
-        self.nulls.is_valid(row).then(|| &self.data[start as usize..end as usize])
+        (!self.nulls.contains(row)).then(|| &self.data[start as usize..end as usize])
     }
 
     /// Null up to, and without, `n_rows`.
     #[cold]
     fn pad(&mut self, n_rows: usize) {
         if self.offsets.is_empty() {
+            self.offsets.reserve(n_rows + 1 + ROWS_FIRST);
+            self.data.reserve(BYTES_FIRST);
             self.offsets.push(0);
         }
         debug_assert!(self.len() <= n_rows, "the row has its value already");
-        self.nulls.append_n_nulls(n_rows - self.len());
+        self.nulls.add(self.len()..n_rows);
         self.offsets.resize(n_rows + 1, self.data.len() as i32);
     }
 
@@ -93,7 +92,7 @@ impl Text {
             self.pad(n_rows);
         }
         let offsets = OffsetBuffer::new(self.offsets.into());
-        StringArray::new(offsets, Buffer::from_vec(self.data), self.nulls.finish())
+        StringArray::new(offsets, Buffer::from_vec(self.data), self.nulls.buffer(n_rows))
     }
 }
 

@@ -1,17 +1,17 @@
 //! Attributes to promoted columns, and the rest to JSON.
 
-use arrow_array::ArrayRef;
 use arrow_array::types::{Float64Type, Int64Type};
-use otlp::view::common::{KeyValue, Value};
+use arrow_array::{ArrayRef, Int32Array};
+use otlp::view::common::{KeyValue, Value, short, short_pair};
 
-use crate::column::{Column, Fixed, Flag, Text};
+use crate::column::{Column, Fixed, Flag, Text, coded_array};
 use crate::json::{self, Lossy, ValueError};
-use crate::promoted::{Lookup, Place, Promoted, Rule, Slot, Target, Type, promoted};
+use crate::promoted::{Lookup, Place, Rule, Slot, Target, Type, promoted};
+use crate::schema::Columns;
 
 /// The attribute columns of one [`Place`]. Its rows are the table's for record attributes, the resources for resource ones.
 pub(super) struct Attributes {
     place: Place,
-    promoted: &'static [Promoted],
     lookup: &'static Lookup,
     columns: Vec<PromotedColumn>,
     json: Text,
@@ -52,9 +52,8 @@ pub(super) enum Side {
 
 impl Attributes {
     pub(super) fn new(place: Place) -> Self {
-        let promoted = promoted(place);
-        let columns = promoted.iter().map(|row| PromotedColumn::new(row.kind)).collect();
-        Self { place, promoted, lookup: Lookup::of(place), columns, json: Text::default(), is_open: false }
+        let columns = promoted(place).iter().map(|row| PromotedColumn::new(row.kind)).collect();
+        Self { place, lookup: Lookup::of(place), columns, json: Text::default(), is_open: false }
     }
 
     /// Takes `pairs`, which are `KeyValue` messages, for `row`; more JSON may follow by [`Attributes::own_key`] until
@@ -69,23 +68,49 @@ impl Attributes {
     ) -> Result<(), ValueError> {
         self.is_open = false;
         pending.clear();
-        for pair in pairs {
-            let pair = KeyValue::read(pair)?;
-            match self.lookup.find(pair.key) {
-                Slot::Current(column) if self.columns[column].set(row, pair.value, lossy) == Fit::Exactly => continue,
-                Slot::Current(_) | Slot::None => {}
-                Slot::Older(older) => {
-                    let targets = self.lookup.targets(older).iter();
-                    pending.extend(targets.map(|target| Pending { target: *target, value: pair.value }));
+        for message in pairs {
+            let Some((key, value)) = short_pair(message) else {
+                let pair = KeyValue::read(message)?;
+                self.pair(row, pair, lossy, pending)?;
+                continue;
+            };
+            match self.lookup.find(key) {
+                Slot::Current(column) if self.columns[column].set_short(row, value, lossy) => {}
+                Slot::None => {
+                    let out = self.key(row, key, lossy);
+                    lossy.message(out, value)?;
+                }
+                Slot::Current(_) | Slot::Older(_) => {
+                    let value = Value::read(value)?;
+                    self.pair(row, KeyValue { key, value }, lossy, pending)?;
                 }
             }
-            let out = self.key(row, pair.key, lossy);
-            lossy.value(out, pair.value)?;
         }
         if !pending.is_empty() {
             self.fill_from_older(row, side, pending);
         }
         Ok(())
+    }
+
+    /// Takes an attribute whatever it is.
+    #[inline(never)]
+    fn pair<'a>(
+        &mut self,
+        row: usize,
+        pair: KeyValue<'a>,
+        lossy: &mut Lossy,
+        pending: &mut Vec<Pending<'a>>,
+    ) -> Result<(), ValueError> {
+        match self.lookup.find(pair.key) {
+            Slot::Current(column) if self.columns[column].set(row, pair.value, lossy) == Fit::Exactly => return Ok(()),
+            Slot::Current(_) | Slot::None => {}
+            Slot::Older(older) => {
+                let targets = self.lookup.targets(older).iter();
+                pending.extend(targets.map(|target| Pending { target: *target, value: pair.value }));
+            }
+        }
+        let out = self.key(row, pair.key, lossy);
+        lossy.value(out, pair.value)
     }
 
     /// Writes a key into the JSON of `row`; its value is to follow.
@@ -155,10 +180,18 @@ impl Attributes {
         self.columns.iter_mut().for_each(|column| column.truncate(n_rows));
     }
 
-    pub(super) fn finish(self, n_rows: usize, out: &mut Vec<(String, ArrayRef)>) {
-        out.extend(self.json.finish(n_rows).map(|array| (self.place.json_column().to_owned(), array)));
-        for (column, row) in self.columns.into_iter().zip(self.promoted) {
-            out.extend(column.finish(n_rows).map(|array| (row.column.clone(), array)));
+    pub(super) fn finish(self, n_rows: usize, out: &mut Columns) {
+        out.put_json(self.place, self.json.finish(n_rows));
+        for (n, column) in self.columns.into_iter().enumerate() {
+            out.put_promoted(self.place, n, column.finish(n_rows));
+        }
+    }
+
+    /// The same of values that rows refer to by `codes`, and without the JSON.
+    pub(super) fn finish_coded(self, n_values: usize, codes: &Int32Array, out: &mut Columns) {
+        for (n, column) in self.columns.into_iter().enumerate() {
+            let values = column.finish(n_values);
+            out.put_promoted(self.place, n, values.map(|values| coded_array(codes.clone(), values)));
         }
     }
 
@@ -203,8 +236,35 @@ impl PromotedColumn {
         }
     }
 
-    /// Gives `row` the value if it has none yet and the value fits.
+    /// Gives `row` the value of `message`, an `AnyValue`, if that is as encoders write it, the row has none yet and it fits
+    /// exactly; otherwise nothing is done.
     #[inline]
+    fn set_short(&mut self, row: usize, message: &[u8], lossy: &mut Lossy) -> bool {
+        match self {
+            Self::Text(column) => {
+                let Some(text) = short::content(message, short::TEXT).filter(|_| !column.holds(row)) else {
+                    return false;
+                };
+                lossy.append(column.open(row), text);
+                column.close();
+            }
+            Self::Int(column) => {
+                let Some(number) = short::int(message).filter(|_| !column.holds(row)) else { return false };
+                column.set(row, number);
+            }
+            Self::Float(column) => {
+                let Some(number) = short::double(message).filter(|_| !column.holds(row)) else { return false };
+                column.set(row, number);
+            }
+            Self::Flag(column) => {
+                let Some(flag) = short::flag(message).filter(|_| !column.holds(row)) else { return false };
+                column.set(row, flag);
+            }
+        }
+        true
+    }
+
+    /// Gives `row` the value if it has none yet and the value fits.
     fn set(&mut self, row: usize, value: Value<'_>, lossy: &mut Lossy) -> Fit {
         match (self, value) {
             (Self::Text(column), Value::Text(text)) if !column.holds(row) => {

@@ -9,7 +9,7 @@ use super::origin::Origin;
 use super::outcome::Refusal;
 use super::record::{RecordTime, micros, optional_id, set_hex, set_text};
 use super::{Body, Decoder, Refused};
-use crate::json::hex;
+use crate::json::hex_of_word;
 use crate::tables::codes;
 
 impl Decoder {
@@ -96,12 +96,16 @@ fn uuid(out: &mut Vec<u8>, hash: &BodyHash, place: u32) {
     bytes[6] = 0x80 | bytes[6] & 0x0f;
     bytes[8] = 0x80 | bytes[8] & 0x3f;
     bytes[12..].copy_from_slice(&place.to_be_bytes());
-    for (n, part) in [&bytes[..4], &bytes[4..6], &bytes[6..8], &bytes[8..10], &bytes[10..]].into_iter().enumerate() {
-        if n > 0 {
-            out.push(b'-');
-        }
-        hex(out, part);
-    }
+    let word = |at: usize| hex_of_word([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    let (first, second, third, last) = (word(0), word(4), word(8), word(12));
+    let mut text = *b"00000000-0000-0000-0000-000000000000";
+    text[..8].copy_from_slice(&first);
+    text[9..13].copy_from_slice(&second[..4]);
+    text[14..18].copy_from_slice(&second[4..]);
+    text[19..23].copy_from_slice(&third[..4]);
+    text[24..28].copy_from_slice(&third[4..]);
+    text[28..].copy_from_slice(&last);
+    out.extend_from_slice(&text);
 }
 
 #[cfg(test)]

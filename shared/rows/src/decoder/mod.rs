@@ -19,11 +19,9 @@ mod spans;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::LazyLock;
 
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow_schema::{Field, Schema};
+use arrow_array::RecordBatch;
 use model::{BodyHash, Micros, ProjectId, Signal, TableName, TimeRange, day_of};
 use otlp::DecodeError;
 use otlp::view::logs::LogRecord;
@@ -32,11 +30,10 @@ use otlp::view::trace::Span;
 use otlp::view::{ResourceGroup, ScopeGroup, resource_groups};
 use otlp::wire::Malformed;
 
-use crate::column::Coded;
 use crate::json::{Lossy, ValueError};
 use crate::promoted::{Place, promoted};
-use crate::schema::schema;
-use crate::tables::{LogsAndSpans, Metrics, codes};
+use crate::schema::Columns;
+use crate::tables::{LogsAndSpans, Metrics};
 use attributes::{Attributes, Pending};
 use origin::{Origin, Origins, TakenResource};
 pub use outcome::BodyOutcome;
@@ -80,7 +77,7 @@ pub struct Decoder {
     metrics: Box<Metrics>,
     attributes: Attributes,
     origins: Origins,
-    /// exception.type, exception.message, exception.stacktrace among the promoted attributes.
+    /// See [`exception_columns`].
     exception_columns: [usize; 3],
 }
 
@@ -130,27 +127,15 @@ impl From<ValueError> for Refused {
 
 impl Decoder {
     pub fn new(table: TableName) -> Self {
-        let exceptions = ["exception.type", "exception.message", "exception.stacktrace"];
-        let place_of = |key| promoted(Place::Attributes).iter().position(|row| row.key == key);
         Self {
             table,
             n_rows: 0,
             wire_bytes: 0,
-            logs_and_spans: Box::new(LogsAndSpans {
-                signal: Coded::with_values(&codes::SIGNALS),
-                kind: Coded::with_values(&codes::KINDS),
-                status_code: Coded::with_values(&codes::STATUSES),
-                level: Coded::with_values(&codes::LEVELS),
-                ..LogsAndSpans::default()
-            }),
-            metrics: Box::new(Metrics {
-                metric_type: Coded::with_values(&codes::METRIC_TYPES),
-                temporality: Coded::with_values(&codes::TEMPORALITIES),
-                ..Metrics::default()
-            }),
+            logs_and_spans: Box::default(),
+            metrics: Box::default(),
             attributes: Attributes::new(Place::Attributes),
             origins: Origins::default(),
-            exception_columns: exceptions.map(|key| place_of(key).expect("in the table")),
+            exception_columns: exception_columns(),
         }
     }
 
@@ -188,7 +173,7 @@ impl Decoder {
     /// The rows of all bodies, with the columns that hold a value, in the table's order.
     pub fn finish(self) -> RecordBatch {
         let n_rows = self.n_rows;
-        let mut columns: Vec<(String, ArrayRef)> = Vec::new();
+        let mut columns = Columns::new(self.table);
         match self.table {
             TableName::LogsAndSpans => self.logs_and_spans.finish(n_rows, &mut columns),
             TableName::Metrics => self.metrics.finish(n_rows, &mut columns),
@@ -197,16 +182,7 @@ impl Decoder {
         if n_rows > 0 {
             self.origins.finish(&mut columns);
         }
-        let mut by_name: HashMap<String, ArrayRef> = columns.into_iter().collect();
-        let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = schema(self.table)
-            .fields()
-            .iter()
-            .filter_map(|field| by_name.remove(field.name()).map(|array| (field, array)))
-            .map(|(field, array)| (Field::new(field.name(), array.data_type().clone(), true), array))
-            .unzip();
-        let options = RecordBatchOptions::new().with_row_count(Some(n_rows));
-        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
-            .expect("every column was finished with the same number of rows")
+        columns.batch(n_rows)
     }
 
     fn begin<'a, 'c>(&mut self, context: &BodyContext<'c>) -> Body<'a, 'c> {
@@ -277,6 +253,7 @@ impl Decoder {
         origin: &Origin,
         group: &ScopeGroup<'a>,
     ) -> Result<(), Malformed> {
+        self.origins.reserve(group.records.len().min(body.rows_max.saturating_sub(self.n_rows)));
         for record in group.records {
             let record = record?;
             match body.context.signal {
@@ -347,6 +324,15 @@ impl Decoder {
         self.attributes.truncate(n_rows);
         self.origins.truncate(n_rows);
     }
+}
+
+/// The columns of exception.type, exception.message and exception.stacktrace among the promoted attributes.
+fn exception_columns() -> [usize; 3] {
+    static COLUMNS: LazyLock<[usize; 3]> = LazyLock::new(|| {
+        let place_of = |key| promoted(Place::Attributes).iter().position(|row| row.key == key);
+        ["exception.type", "exception.message", "exception.stacktrace"].map(|key| place_of(key).expect("in the table"))
+    });
+    *COLUMNS
 }
 
 /// Refuses every record of a scope that could not be taken.

@@ -1,6 +1,6 @@
 //! Where records come from: resource and scope, decoded once and referred to by every row.
 
-use arrow_array::{ArrayRef, Int32Array};
+use arrow_array::Int32Array;
 use model::Signal;
 use otlp::view::common::{EntityRef, Resource, Scope};
 use otlp::view::{ResourceGroup, ScopeGroup};
@@ -12,7 +12,7 @@ use super::series::Digest;
 use crate::column::{Column, Text, coded_array};
 use crate::json::{self, Lossy};
 use crate::promoted::{Place, promoted};
-use crate::schema::{SCOPE_NAME, SCOPE_VERSION};
+use crate::schema::Columns;
 
 /// What `resource` may hold over all scopes: a resource is spelled out once for each of its scopes, so many scopes under a long
 /// resource could otherwise outgrow the body without bound.
@@ -186,6 +186,12 @@ impl Origins {
         Ok(())
     }
 
+    /// Makes room for so many more rows.
+    pub(super) fn reserve(&mut self, n_rows: usize) {
+        self.row_resource.reserve(n_rows);
+        self.row_origin.reserve(n_rows);
+    }
+
     /// Says that the next row comes from `origin`.
     #[inline]
     pub(super) fn add_row(&mut self, origin: &Origin) {
@@ -209,27 +215,14 @@ impl Origins {
         self.row_origin.truncate(n_rows);
     }
 
-    pub(super) fn finish(self, out: &mut Vec<(String, ArrayRef)>) {
+    pub(super) fn finish(self, out: &mut Columns) {
         let by_origin = Int32Array::from(self.row_origin);
-        let n_origins = self.n_origins;
-        let columns = [
-            (SCOPE_NAME, self.scope_name),
-            (SCOPE_VERSION, self.scope_version),
-            (Place::Resource.json_column(), self.json),
-        ];
-        for (name, values) in columns {
-            let values = values.finish(n_origins);
-            out.extend(values.map(|values| (name.to_owned(), coded_array(by_origin.clone(), values))));
-        }
-        let by_resource = Int32Array::from(self.row_resource);
-        let mut columns = Vec::new();
-        self.resources.finish(self.n_resources, &mut columns);
-        for (name, values) in columns {
-            // The JSON of resources went into that of origins.
-            if name != Place::Resource.json_column() {
-                out.push((name, coded_array(by_resource.clone(), values)));
-            }
-        }
+        let of_origin =
+            |values: Text| values.finish(self.n_origins).map(|values| coded_array(by_origin.clone(), values));
+        out.put_scope([of_origin(self.scope_name), of_origin(self.scope_version)]);
+        // The JSON of resources went into that of origins.
+        out.put_json(Place::Resource, of_origin(self.json));
+        self.resources.finish_coded(self.n_resources, &Int32Array::from(self.row_resource), out);
     }
 }
 

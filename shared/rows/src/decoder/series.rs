@@ -7,9 +7,13 @@
 //! type (0 nothing, 1 text, 2 boolean, 3 integer, 4 double, 5 list, 6 map, 7 bytes) and its content: 8 bytes, little endian, for
 //! numbers, one byte for booleans, the elements' number and values for a list, attributes as above for a map.
 
-use otlp::view::common::{KeyValue, Resource, Scope, VALUE_DEPTH_MAX, Value, items};
+use otlp::view::common::{Items, Resource, Scope, VALUE_DEPTH_MAX, Value, items, pair, short};
+use otlp::wire::Malformed;
 
 use crate::json::{ValueError, hex};
+
+/// Most lists of attributes are not longer.
+const PAIRS_USUAL: usize = 16;
 
 /// 256 bits that stand for a scope of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,22 +60,57 @@ fn text(out: &mut Vec<u8>, text: &[u8]) {
 
 fn attributes<'a, I>(out: &mut Vec<u8>, pairs: I, depth: usize) -> Result<(), ValueError>
 where
-    I: Iterator<Item = Result<&'a [u8], otlp::wire::Malformed>>,
+    I: Iterator<Item = Result<&'a [u8], Malformed>> + Clone,
 {
-    let mut sorted = Vec::with_capacity(pairs.size_hint().0);
-    for pair in pairs {
-        sorted.push(KeyValue::read(pair?)?);
+    // Sorted already, most of all since there is only one: nothing is collected.
+    let (mut last, mut n, mut is_sorted): (&[u8], u64, bool) = (&[], 0, true);
+    for message in pairs.clone() {
+        let (key, _) = pair(message?)?;
+        is_sorted &= last <= key;
+        last = key;
+        n += 1;
     }
-    sorted.sort_by_key(|pair| pair.key);
-    number(out, sorted.len() as u64);
-    for pair in sorted {
-        text(out, pair.key);
-        value(out, pair.value, depth)?;
+    number(out, n);
+    if is_sorted {
+        for message in pairs {
+            let (key, message) = pair(message?)?;
+            text(out, key);
+            value(out, message, depth)?;
+        }
+        return Ok(());
+    }
+    let mut sorted = Vec::with_capacity(PAIRS_USUAL);
+    for message in pairs {
+        sorted.push(pair(message?)?);
+    }
+    sorted.sort_by_key(|(key, _)| *key);
+    for (key, message) in sorted {
+        text(out, key);
+        value(out, message, depth)?;
     }
     Ok(())
 }
 
-fn value(out: &mut Vec<u8>, value: Value<'_>, depth: usize) -> Result<(), ValueError> {
+/// `message` is an `AnyValue`.
+fn value(out: &mut Vec<u8>, message: &[u8], depth: usize) -> Result<(), ValueError> {
+    if let Some(content) = short::content(message, short::TEXT) {
+        out.push(1);
+        text(out, content);
+    } else if let Some(content) = short::int(message) {
+        out.push(3);
+        number(out, content as u64);
+    } else if let Some(content) = short::flag(message) {
+        out.extend_from_slice(&[2, u8::from(content)]);
+    } else if let Some(content) = short::double(message) {
+        out.push(4);
+        number(out, content.to_bits());
+    } else {
+        return any_value(out, Value::read(message)?, depth);
+    }
+    Ok(())
+}
+
+fn any_value(out: &mut Vec<u8>, value: Value<'_>, depth: usize) -> Result<(), ValueError> {
     match value {
         Value::Empty => out.push(0),
         Value::Text(content) => {
@@ -93,8 +132,9 @@ fn value(out: &mut Vec<u8>, value: Value<'_>, depth: usize) -> Result<(), ValueE
             let length_at = out.len();
             number(out, 0);
             let mut length: u64 = 0;
-            for item in items(list) {
-                self::value(out, Value::read(item?)?, depth + 1)?;
+            let mut items = Items::of(list);
+            while let Some(item) = items.next()? {
+                self::value(out, item, depth + 1)?;
                 length += 1;
             }
             out[length_at..length_at + 8].copy_from_slice(&length.to_le_bytes());

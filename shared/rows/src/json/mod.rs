@@ -1,15 +1,18 @@
 //! Writes JSON text into a column's buffer.
 
 mod object;
+mod text;
 
 use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use otlp::view::common::{KeyValue, VALUE_DEPTH_MAX, Value, items};
+use otlp::view::common::{Items, KeyValue, VALUE_DEPTH_MAX, Value, short, short_pair};
 use otlp::wire::Malformed;
 
 pub(crate) use object::Object;
+use text::{append, escape, is_plain};
+pub(crate) use text::{hex, hex_of_word};
 
 /// Counts texts that were not UTF-8.
 #[derive(Debug, Default)]
@@ -33,7 +36,7 @@ impl Lossy {
     /// Appends `text` as UTF-8.
     #[inline]
     pub(crate) fn append(&mut self, out: &mut Vec<u8>, text: &[u8]) {
-        if is_utf8(text) { out.extend_from_slice(text) } else { out.extend_from_slice(self.replace(text).as_bytes()) }
+        if is_utf8(text) { append(out, text) } else { out.extend_from_slice(self.replace(text).as_bytes()) }
     }
 
     /// `text` as UTF-8.
@@ -48,17 +51,53 @@ impl Lossy {
     #[inline]
     pub(crate) fn string(&mut self, out: &mut Vec<u8>, text: &[u8]) {
         out.push(b'"');
-        if is_utf8(text) {
-            escape(out, text)
+        if is_plain(text) {
+            append(out, text);
         } else {
-            escape(out, self.replace(text).as_bytes())
+            self.escape(out, text);
         }
         out.push(b'"');
+    }
+
+    #[inline(never)]
+    fn escape(&mut self, out: &mut Vec<u8>, text: &[u8]) {
+        match std::str::from_utf8(text) {
+            Ok(_) => escape(out, text),
+            Err(_) => escape(out, self.replace(text).as_bytes()),
+        }
     }
 
     /// Appends `value` as JSON.
     pub(crate) fn value(&mut self, out: &mut Vec<u8>, value: Value<'_>) -> Result<(), ValueError> {
         self.nested_value(out, value, 0)
+    }
+
+    /// Appends `message`, an `AnyValue`, as JSON.
+    #[inline]
+    pub(crate) fn message(&mut self, out: &mut Vec<u8>, message: &[u8]) -> Result<(), ValueError> {
+        self.nested_message(out, message, 0)
+    }
+
+    fn nested_message(&mut self, out: &mut Vec<u8>, message: &[u8], depth: usize) -> Result<(), ValueError> {
+        let content = |tag| short::content(message, tag);
+        if let Some(text) = content(short::TEXT) {
+            self.string(out, text);
+        } else if let Some(number) = short::int(message) {
+            int(out, number);
+        } else if let Some(flag) = short::flag(message) {
+            out.extend_from_slice(if flag { b"true" } else { b"false" });
+        } else if let Some(number) = short::double(message) {
+            double(out, number);
+        } else if let Some(list) = content(short::ARRAY) {
+            return self.array(out, list, depth);
+        } else if let Some(list) = content(short::MAP) {
+            return self.map(out, list, depth);
+        } else if let Some(bytes) = content(short::BYTES) {
+            base64(out, bytes);
+        } else {
+            return self.nested_value(out, Value::read(message)?, depth);
+        }
+        Ok(())
     }
 
     fn nested_value(&mut self, out: &mut Vec<u8>, value: Value<'_>, depth: usize) -> Result<(), ValueError> {
@@ -70,28 +109,53 @@ impl Lossy {
             Value::Int(number) => int(out, number),
             Value::Double(number) => double(out, number),
             Value::Bytes(bytes) => base64(out, bytes),
-            Value::Array(_) | Value::Map(_) if depth == VALUE_DEPTH_MAX => return Err(ValueError::TooDeep),
-            Value::Array(list) => {
-                out.push(b'[');
-                for (n, item) in items(list).enumerate() {
-                    separate(out, n);
-                    self.nested_value(out, Value::read(item?)?, depth + 1)?;
-                }
-                out.push(b']');
-            }
-            Value::Map(list) => {
-                out.push(b'{');
-                for (n, pair) in items(list).enumerate() {
-                    separate(out, n);
-                    let pair = KeyValue::read(pair?)?;
-                    self.string(out, pair.key);
-                    out.push(b':');
-                    self.nested_value(out, pair.value, depth + 1)?;
-                }
-                out.push(b'}');
-            }
+            Value::Array(list) => return self.array(out, list, depth),
+            Value::Map(list) => return self.map(out, list, depth),
         }
         Ok(())
+    }
+
+    fn array(&mut self, out: &mut Vec<u8>, list: &[u8], depth: usize) -> Result<(), ValueError> {
+        if depth == VALUE_DEPTH_MAX {
+            return Err(ValueError::TooDeep);
+        }
+        out.push(b'[');
+        let mut items = Items::of(list);
+        for n in 0.. {
+            let Some(item) = items.next()? else { break };
+            separate(out, n);
+            self.nested_message(out, item, depth + 1)?;
+        }
+        out.push(b']');
+        Ok(())
+    }
+
+    fn map(&mut self, out: &mut Vec<u8>, list: &[u8], depth: usize) -> Result<(), ValueError> {
+        if depth == VALUE_DEPTH_MAX {
+            return Err(ValueError::TooDeep);
+        }
+        out.push(b'{');
+        let mut items = Items::of(list);
+        for n in 0.. {
+            let Some(pair) = items.next()? else { break };
+            separate(out, n);
+            self.pair(out, pair, depth + 1)?;
+        }
+        out.push(b'}');
+        Ok(())
+    }
+
+    /// Appends a `KeyValue` message.
+    fn pair(&mut self, out: &mut Vec<u8>, message: &[u8], depth: usize) -> Result<(), ValueError> {
+        if let Some((key, value)) = short_pair(message) {
+            self.string(out, key);
+            out.push(b':');
+            return self.nested_message(out, value, depth);
+        }
+        let pair = KeyValue::read(message)?;
+        self.string(out, pair.key);
+        out.push(b':');
+        self.nested_value(out, pair.value, depth)
     }
 
     /// Appends an object of `KeyValue` messages.
@@ -99,10 +163,7 @@ impl Lossy {
         out.push(b'{');
         for (n, pair) in pairs.iter().enumerate() {
             separate(out, n);
-            let pair = KeyValue::read(pair)?;
-            self.string(out, pair.key);
-            out.push(b':');
-            self.value(out, pair.value)?;
+            self.pair(out, pair, 0)?;
         }
         out.push(b'}');
         Ok(())
@@ -127,12 +188,12 @@ fn separate(out: &mut Vec<u8>, n: usize) {
 }
 
 pub(crate) fn int(out: &mut Vec<u8>, number: i64) {
-    serde_json::to_writer(out, &number).expect("memory takes every write");
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 /// Beyond 63 bits too.
 pub(crate) fn unsigned(out: &mut Vec<u8>, number: u64) {
-    serde_json::to_writer(out, &number).expect("memory takes every write");
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 /// A double as JSON, which has no NaN and no infinities: these are strings.
@@ -163,60 +224,6 @@ fn base64(out: &mut Vec<u8>, bytes: &[u8]) {
     out.truncate(start + written);
     out.push(b'"');
 }
-
-/// Lower-case hex.
-#[inline]
-pub(crate) fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
-    const PAIRS: [[u8; 2]; 256] = {
-        let digits = b"0123456789abcdef";
-        let mut pairs = [[0; 2]; 256];
-        let mut n = 0;
-        while n < 256 {
-            pairs[n] = [digits[n >> 4], digits[n & 15]];
-            n += 1;
-        }
-        pairs
-    };
-    for byte in bytes {
-        out.extend_from_slice(&PAIRS[usize::from(*byte)]);
-    }
-}
-
-/// Appends UTF-8 with what JSON wants escaped.
-fn escape(out: &mut Vec<u8>, text: &[u8]) {
-    let mut rest = text;
-    while let Some(at) = rest.iter().position(|byte| ESCAPED[usize::from(*byte)]) {
-        let (plain, tail) = rest.split_at(at);
-        out.extend_from_slice(plain);
-        match tail[0] {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            0x08 => out.extend_from_slice(b"\\b"),
-            0x0c => out.extend_from_slice(b"\\f"),
-            control => {
-                out.extend_from_slice(b"\\u00");
-                hex(out, &[control]);
-            }
-        }
-        rest = &tail[1..];
-    }
-    out.extend_from_slice(rest);
-}
-
-const ESCAPED: [bool; 256] = {
-    let mut escaped = [false; 256];
-    let mut n = 0;
-    while n < 0x20 {
-        escaped[n] = true;
-        n += 1;
-    }
-    escaped[b'"' as usize] = true;
-    escaped[b'\\' as usize] = true;
-    escaped
-};
 
 #[cfg(test)]
 mod tests {

@@ -55,7 +55,7 @@ impl Lookup {
         let mut at = hash(key) & mask;
         loop {
             let (candidate, slot) = self.entries[at];
-            if slot == Slot::None || candidate == key {
+            if slot == Slot::None || is_same(candidate, key) {
                 return slot;
             }
             at = (at + 1) & mask;
@@ -95,6 +95,21 @@ impl Lookup {
             at = (at + 1) & mask;
         }
         self.entries[at] = (key, slot);
+    }
+}
+
+/// Whether two keys are the same, eight bytes at a time.
+#[inline]
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    match (one.last_chunk::<8>(), other.last_chunk::<8>()) {
+        (Some(last), Some(others)) => {
+            let (words, others_words) = (one.as_chunks::<8>().0, other.as_chunks::<8>().0);
+            last == others && words.iter().zip(others_words).all(|(one, other)| one == other)
+        }
+        _ => one == other,
     }
 }
 
