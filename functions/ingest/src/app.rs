@@ -34,7 +34,8 @@ pub struct Settings {
     pub landings_max: usize,
     /// How long a landing waits for company that is on its way.
     pub company_wait: Duration,
-    /// Decompressed bytes of the bodies that share a segment, unless one alone is larger.
+    /// Decompressed bytes of the bodies that share a segment, unless one alone is larger. Large bodies gain nothing from
+    /// company: to put their rows together costs more than a segment of their own.
     pub segment_bytes_max: usize,
     pub small_requests: SmallRequests,
     /// Browser origins that may send; `*` alone means any.
@@ -51,7 +52,7 @@ impl Default for Settings {
             decoders_max: 4,
             landings_max: 2,
             company_wait: Duration::from_millis(2),
-            segment_bytes_max: 16 << 20,
+            segment_bytes_max: 4 << 20,
             small_requests: SmallRequests::Fine,
             cors_origins: Vec::new(),
         }

@@ -16,7 +16,7 @@ use tracing::Instrument;
 use crate::body;
 use crate::group::join;
 use crate::land::Landed;
-use crate::prepare::{Checked, prepare};
+use crate::prepare::{Checked, prepare, room_factor};
 use crate::{App, Refusal, SmallRequests};
 
 /// Answers an export request in the encoding it came in, refusals too.
@@ -67,7 +67,8 @@ async fn receive(
     let encoding = encoding_of(headers)?;
     app.quota.admit_request(&caller.project)?;
     let on_the_way = app.groups.announce();
-    let (body, share) = body::read(&app.budget, headers, body, app.settings.wire_bytes_max).await?;
+    let factor = room_factor(encoding);
+    let (body, share) = body::read(&app.budget, headers, body, app.settings.wire_bytes_max, factor).await?;
     let settings = app.projects.settings(&caller.project).await.map_err(Refusal::Metadata)?;
     let (arrived_at, arrived) = (app.clock.now(), app.clock.uptime());
     let checked = Checked {

@@ -43,6 +43,14 @@ pub(crate) struct Decoded {
     pub bytes: usize,
 }
 
+/// Of the budget, what a body takes as a multiple of what was sent, before it is known how large it is inflated.
+pub(crate) fn room_factor(encoding: Encoding) -> usize {
+    match encoding {
+        Encoding::Identity => DECODED_FACTOR,
+        Encoding::Gzip | Encoding::Zstd | Encoding::Deflate => 1 + STEP_FIRST,
+    }
+}
+
 /// Decodes a request, on a thread for blocking work if it is large. What it takes is taken from its share first.
 pub(crate) async fn prepare(app: &Arc<App>, request: Checked, share: Share) -> Result<(Decoded, Share), Refusal> {
     if request.body.len() < INLINE_BYTES && request.encoding == Encoding::Identity {
@@ -56,6 +64,12 @@ pub(crate) async fn prepare(app: &Arc<App>, request: Checked, share: Share) -> R
 /// Inflates by steps: the share grows before the memory does, so that a zip bomb is refused at what it may have.
 fn inflate(app: &App, request: &Checked, share: &mut Share) -> Result<Bytes, Refusal> {
     let bytes_max = app.settings.body_bytes_max;
+    if request.encoding == Encoding::Identity {
+        return otlp::inflate(request.encoding, request.body.clone(), bytes_max).map_err(|error| match error {
+            InflateError::TooLarge { bytes_max } => Refusal::TooLarge { bytes_max },
+            corrupt @ InflateError::Corrupt { .. } => Refusal::Inflate(corrupt),
+        });
+    }
     let mut step = (request.body.len() * STEP_FIRST).max(INLINE_BYTES).min(bytes_max);
     loop {
         share.grow_to(request.body.len() + step)?;
@@ -70,7 +84,9 @@ fn inflate(app: &App, request: &Checked, share: &mut Share) -> Result<Bytes, Ref
 
 fn decode(app: &App, request: &Checked, mut share: Share) -> Result<(Decoded, Share), Refusal> {
     let body = inflate(app, request, &mut share)?;
-    share.grow_to(body.len() * DECODED_FACTOR)?;
+    let room = body.len() * DECODED_FACTOR;
+    share.grow_to(room)?;
+    share.shrink_to(room);
     let decoded = decode_body(app, request, body)?;
     Ok((decoded, share))
 }

@@ -30,6 +30,9 @@ const KEY_BODY_ROWS: &str = "plimsoll.body_rows";
 const MAGIC: &[u8] = b"ARROW1";
 const TRAILER_BYTES: usize = 10;
 
+/// Room for what is not rows.
+const FOOTER_BYTES: usize = 16 * 1024;
+
 /// Batches below are written as they are: compressing small buffers costs more than it saves.
 const COMPRESSED_BYTES_MIN: usize = 32 * 1024;
 
@@ -90,7 +93,8 @@ pub fn write_divided(batch: &RecordBatch, bodies: &[(BodyHash, usize)]) -> Resul
 }
 
 fn write_all(batch: &RecordBatch, bodies: &[BodyHash], body_rows: &[usize]) -> Result<Bytes, SegmentError> {
-    let mut file = Vec::new();
+    // Compressed it comes to about half; as it is, to a little more.
+    let mut file = Vec::with_capacity(batch.get_array_memory_size() / 2 + FOOTER_BYTES);
     write_into(&mut file, batch, bodies, body_rows).map_err(SegmentError::Write)?;
     Ok(file.into())
 }

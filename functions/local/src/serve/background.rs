@@ -1,6 +1,7 @@
 //! What runs beside the two ports: the compaction worker, the sweeper, upkeep, and the settling of quotas.
 //!
-//! On a runtime of its own, so that sorting a batch never delays an acknowledgement.
+//! On a runtime of its own, whose threads stand back where the processors are busy, so that sorting a batch delays no
+//! acknowledgement.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -19,6 +20,9 @@ const MESSAGES_MAX: usize = 10;
 /// Time for the tables of one reception; their messages stay hidden for longer.
 const WORK_TIME: Duration = Duration::from_secs(15 * 60);
 const VISIBILITY: Duration = Duration::from_secs(20 * 60);
+/// A thread of the background gets about a third of what another gets while all are busy; alone it gets everything.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 5;
 /// Time for one sweep, and for one round of upkeep.
 const SWEEP_TIME: Duration = Duration::from_secs(10 * 60);
 const UPKEEP_TIME: Duration = Duration::from_secs(30 * 60);
@@ -56,6 +60,7 @@ impl Background {
             .worker_threads(2)
             .thread_name("background")
             .thread_stack_size(crate::STACK_BYTES)
+            .on_thread_start(stand_back)
             .enable_all()
             .build()?;
         let stop = CancellationToken::new();
@@ -93,6 +98,14 @@ impl Drop for Background {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
+    }
+}
+
+/// Linux counts niceness by thread, others by process.
+fn stand_back() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        tracing::debug!(%error, "a background thread does not stand back");
     }
 }
 
