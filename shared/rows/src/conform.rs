@@ -53,17 +53,19 @@ pub fn concat(table: TableName, batches: &[RecordBatch]) -> Result<RecordBatch, 
         return Ok(batch.clone());
     }
     let schema = schema(table);
-    for batch in batches {
-        refuse_unknown_columns(batch, table, &schema)?;
+    let mut cursors: Vec<Cursor<'_>> = batches.iter().map(|batch| Cursor::new(batch, &schema)).collect();
+    for cursor in cursors.iter().filter(|cursor| cursor.next.is_none()) {
+        refuse_unknown_columns(cursor.batch, table, &schema)?;
     }
     let mut fields = Vec::new();
     let mut columns = Vec::new();
     for field in schema.fields() {
-        let Some(held) = encoding(batches, field.name()) else { continue };
+        let found: Vec<Option<&ArrayRef>> = cursors.iter_mut().map(|cursor| cursor.column(field.name())).collect();
+        let Some(held) = encoding(&found) else { continue };
         let held = held.unwrap_or_else(|| field.data_type().clone());
         let mut parts = Vec::with_capacity(batches.len());
-        for batch in batches {
-            parts.push(match batch.column_by_name(field.name()) {
+        for (batch, column) in batches.iter().zip(found) {
+            parts.push(match column {
                 Some(column) if *column.data_type() == held => Arc::clone(column),
                 Some(column) => plain(column, field.name(), field.data_type())?,
                 None => new_null_array(&held, batch.num_rows()),
@@ -87,9 +89,35 @@ fn one_after_the_other(parts: &[ArrayRef]) -> Result<ArrayRef, ArrowError> {
     Ok(make_array(whole.freeze()))
 }
 
+/// The columns of a batch, asked for in the order of its table.
+struct Cursor<'b> {
+    batch: &'b RecordBatch,
+    /// The first that was not asked for; None if the batch has another order, or columns that the table does not have, so that
+    /// it has to be searched each time.
+    next: Option<usize>,
+}
+
+impl<'b> Cursor<'b> {
+    fn new(batch: &'b RecordBatch, schema: &Schema) -> Self {
+        let mut names = schema.fields().iter().map(|field| field.name());
+        let is_in_order = batch.schema_ref().fields().iter().all(|held| names.any(|name| name == held.name()));
+        Self { batch, next: is_in_order.then_some(0) }
+    }
+
+    fn column(&mut self, name: &str) -> Option<&'b ArrayRef> {
+        let Some(next) = self.next else { return self.batch.column_by_name(name) };
+        let field = self.batch.schema_ref().fields().get(next)?;
+        if field.name() != name {
+            return None;
+        }
+        self.next = Some(next + 1);
+        Some(self.batch.column(next))
+    }
+}
+
 /// None: no batch has the column. Some(None): they hold it in different encodings.
-fn encoding(batches: &[RecordBatch], column: &str) -> Option<Option<DataType>> {
-    let mut types = batches.iter().filter_map(|batch| batch.column_by_name(column)).map(|array| array.data_type());
+fn encoding(found: &[Option<&ArrayRef>]) -> Option<Option<DataType>> {
+    let mut types = found.iter().flatten().map(|array| array.data_type());
     let first = types.next()?;
     Some(types.all(|other| other == first).then(|| first.clone()))
 }
