@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use futures::future::{join, join_all};
 use otlp::Encoding;
-use tests::Binary;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
@@ -21,6 +20,37 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Bodies up to this are sent in one piece with their head.
 const ONE_PIECE_BYTES: usize = 64 << 10;
 const ANSWER_BYTES_MAX: usize = 64 << 10;
+
+/// Who is sent to.
+#[derive(Clone)]
+pub(crate) struct Target {
+    /// `127.0.0.1:4318`
+    pub(crate) address: String,
+    /// Empty for who asks for none.
+    pub(crate) key: String,
+    pub(crate) pid: u32,
+    pub(crate) repeats: Repeats,
+}
+
+/// What becomes of a body that comes a second time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeats {
+    /// It is known and not stored again, so each is made different; a word in the answer would be of trouble.
+    Known,
+    /// It is taken like any other.
+    Taken,
+}
+
+impl From<&tests::Binary> for Target {
+    fn from(server: &tests::Binary) -> Self {
+        Self {
+            address: server.keys.otlp_url.trim_start_matches("http://").to_owned(),
+            key: server.keys.ingest_key.clone(),
+            pid: server.pid(),
+            repeats: Repeats::Known,
+        }
+    }
+}
 
 /// When it is enough.
 #[derive(Clone, Copy)]
@@ -46,16 +76,16 @@ pub(crate) struct Acknowledged {
 }
 
 /// Sends `bodies` in turn.
-pub(crate) fn run(server: &Binary, bodies: &[Body], connections: usize, until: Until) -> Acknowledged {
-    let address = server.keys.otlp_url.trim_start_matches("http://").to_owned();
+pub(crate) fn run(target: impl Into<Target>, bodies: &[Body], connections: usize, until: Until) -> Acknowledged {
+    let target = target.into();
+    let pid = target.pid;
     let load = Load {
-        key: server.keys.ingest_key.clone(),
-        address,
+        target,
         bodies,
         until,
         next: Cell::new(0),
         phase: Cell::new(Phase::WarmUp),
-        usage: RefCell::new(Usage::of(server.pid())),
+        usage: RefCell::new(Usage::of(pid)),
         measured: RefCell::default(),
         refused: Cell::new(0),
         records_in_all: Cell::new(0),
@@ -67,7 +97,7 @@ pub(crate) fn run(server: &Binary, bodies: &[Body], connections: usize, until: U
             Until::Over { warm_up, measure } => {
                 let timer = async {
                     sleep(warm_up).await;
-                    load.usage.replace(Usage::of(server.pid()));
+                    load.usage.replace(Usage::of(pid));
                     load.phase.set(Phase::Measure);
                     sleep(measure).await;
                     load.phase.set(Phase::Over);
@@ -103,8 +133,7 @@ struct Measured {
 
 /// What the connections share.
 struct Load<'a> {
-    address: String,
-    key: String,
+    target: Target,
     bodies: &'a [Body],
     until: Until,
     next: Cell<usize>,
@@ -119,9 +148,9 @@ impl Load<'_> {
     async fn connection(&self) {
         let mut stream = self.connect().await;
         while let Some((n, body)) = self.take() {
-            let front = match self.until {
-                Until::Over { .. } => distinction(body.encoding, n as u64),
-                Until::AllSent => Vec::new(),
+            let front = match (self.until, self.target.repeats) {
+                (Until::Over { .. }, Repeats::Known) => distinction(body.encoding, n as u64),
+                (Until::AllSent, _) | (_, Repeats::Taken) => Vec::new(),
             };
             let mut watch = Stopwatch::start();
             while let Err(refusal) = self.exchange(&mut stream, &front, body).await {
@@ -138,7 +167,7 @@ impl Load<'_> {
     }
 
     async fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(&self.address).await.expect("the server takes connections");
+        let stream = TcpStream::connect(&self.target.address).await.expect("the server takes connections");
         stream.set_nodelay(true).expect("TCP");
         stream
     }
@@ -149,7 +178,7 @@ impl Load<'_> {
         let (status, said) = answered.map_err(|error| error.to_string())?;
         let said = String::from_utf8_lossy(&said);
         match status {
-            200 if said.is_empty() => Ok(()),
+            200 if said.is_empty() || self.target.repeats == Repeats::Taken => Ok(()),
             429 | 503 => Err(format!("{status}: {said}")),
             _ => panic!("the server answered {status}: {said}"),
         }
@@ -184,8 +213,8 @@ impl Load<'_> {
         let head = format!(
             "POST {} HTTP/1.1\r\nhost: {}\r\nx-api-key: {}\r\ncontent-type: application/x-protobuf\r\n{encoding}content-length: {}\r\n\r\n",
             body.signal.path(),
-            self.address,
-            self.key,
+            self.target.address,
+            self.target.key,
             front.len() + body.bytes.len()
         );
         let mut piece = [head.as_bytes(), front].concat();

@@ -4,10 +4,11 @@
 //! reported, never asserted; but each section checks that what it measured was done (rows counted, answers not empty).
 //!
 //! - `payload`, `spans`: request bodies, generated once from a seed, kept in files
-//! - `start`, `decode`, `ingest`, `compaction`, `queries`, `functions`, `suite`, `suite::layout`: one section each
+//! - `start`, `decode`, `ingest`, `beside`, `compaction`, `queries`, `functions`, `suite`, `suite::layout`: one section each
 //! - `load`: the load generator; `server`: a server that compacts only when asked; `process`: what `/proc` tells
 //! - `measure`: clock, medians, percentiles; `machine`: what it ran on; `report`: tables and JSON lines
 
+mod beside;
 mod compaction;
 mod decode;
 mod functions;
@@ -33,10 +34,11 @@ use report::Report;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// In their order; arguments choose among them.
-const SECTIONS: [(&str, fn(&Bench, &mut Report)); 7] = [
+const SECTIONS: [(&str, fn(&Bench, &mut Report)); 8] = [
     ("start", start::run),
     ("decode", decode::run),
     ("ingest", ingest::run),
+    ("beside", beside::run),
     ("tables", compaction::run),
     ("functions", functions::run),
     ("suite", suite::run),
