@@ -11,6 +11,7 @@ use model::{Segment, SegmentId, TableId};
 use object_store::path::Path;
 use objects::{checksum, table_path};
 
+use crate::lookup::{Indexes, Readers};
 use crate::world::contents::{self, Record};
 use crate::world::{Found, World};
 
@@ -68,6 +69,7 @@ pub(crate) struct Checker {
     lists: BTreeMap<(TableId, u64), Vec<SegmentId>>,
     /// Snapshots as readers may still hold them.
     snapshots: BTreeMap<TableId, Vec<Snapshot>>,
+    lookups: Readers,
 }
 
 /// A table as it stands.
@@ -96,7 +98,8 @@ impl Checker {
         if let Some(snapshot) = &standing.snapshot {
             self.check_files(world, table, snapshot, &standing.quarantined).await?;
         }
-        self.check_readers(world, no, standing).await
+        let indexes = self.lookups.indexes(world, table).await;
+        self.check_readers(world, no, standing, &indexes).await
     }
 
     /// Reads a table's ledger and log in one moment.
@@ -182,7 +185,13 @@ impl Checker {
     }
 
     /// Every reader that would begin to read the ledger now, whichever snapshot it holds.
-    async fn check_readers(&mut self, world: &World, no: usize, standing: Standing) -> Result<(), Violation> {
+    async fn check_readers(
+        &mut self,
+        world: &World,
+        no: usize,
+        standing: Standing,
+        indexes: &Indexes,
+    ) -> Result<(), Violation> {
         let table = &world.tables[no];
         let mut snapshots = self.snapshots.remove(table).unwrap_or_default();
         if let Some(newest) = &standing.snapshot
@@ -194,10 +203,10 @@ impl Checker {
             snapshots.push(newest.clone());
         }
         let missing_is_seen = standing.snapshot.is_none();
-        let mut read = if missing_is_seen { self.read(world, no, None, &standing).await } else { Ok(()) };
+        let mut read = if missing_is_seen { self.read(world, no, None, &standing, indexes).await } else { Ok(()) };
         for snapshot in &snapshots {
             read = match read {
-                Ok(()) => self.read(world, no, Some(snapshot), &standing).await,
+                Ok(()) => self.read(world, no, Some(snapshot), &standing, indexes).await,
                 broken => broken,
             };
         }
@@ -211,6 +220,7 @@ impl Checker {
         no: usize,
         snapshot: Option<&Snapshot>,
         standing: &Standing,
+        indexes: &Indexes,
     ) -> Result<(), Violation> {
         let table = &world.tables[no];
         let (committed, voided) = snapshot.map_or((0, 0), |s| (s.committed, s.voided));
@@ -221,6 +231,9 @@ impl Checker {
         for file in snapshot.iter().flat_map(|snapshot| snapshot.files.iter()) {
             // Vacuumed under an old snapshot: the reader starts over.
             let Some(records) = self.records_of_file(world, &file_path(table, &file.path)).await else { return Ok(()) };
+            if let Some((_, id)) = records.iter().find(|(_, id)| indexes.hide(file, id)) {
+                return broken(Invariant::C2, format!("record {id} of {} is hidden by a look-up index", file.path));
+            }
             records.iter().for_each(|(_, id)| *found.entry(id.clone()).or_default() += 1);
         }
         for segment in standing.view.uncommitted(committed, voided) {

@@ -4,7 +4,8 @@
 //! - `stage`: every outside call waits there, and goes, fails, loses its reply or lands late
 //! - `doors`: the stores as a process sees them
 //! - `world`: what lasts and what runs; the bodies that are sent
-//! - `check`: the invariants C1 to C9, looked at after every call; `reader`: a reader, call by call
+//! - `check`: the invariants C1 to C9, looked at after every call; `reader`: a reader, call by call; `lookup`:
+//!   what look-up indexes say
 //! - `play`: a world that is played call by call, to its end, when everything has drained
 //! - `steps`: layer 1, every act disturbed at every step, in pairs if asked for
 //! - `stories`: layer 1, one process stalls while others go on
@@ -19,6 +20,7 @@
 
 mod check;
 mod doors;
+mod lookup;
 mod mutants;
 mod play;
 mod random;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use model::DueRule;
 
+use crate::maintain::LookupRule;
 use crate::maintain::plan::MergeRule;
 
 #[derive(Clone, Debug)]
@@ -38,6 +39,7 @@ pub struct Settings {
     /// Objects deleted by one run of vacuum, and in one piece by the landing cleaner, which goes on while there is time.
     pub deletes_max: usize,
     pub merge: MergeRule,
+    pub lookup: LookupRule,
 }
 
 const MIB: u64 = 1 << 20;
@@ -61,6 +63,7 @@ impl Default for Settings {
             retention_days_at_once_max: 7,
             deletes_max: 10_000,
             merge: MergeRule::default(),
+            lookup: LookupRule::default(),
         }
     }
 }

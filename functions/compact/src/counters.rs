@@ -28,6 +28,8 @@ pub enum Counter {
     Merges,
     /// Rows rewritten by merging.
     MergedRows,
+    /// Look-up indexes made.
+    LookupIndexes,
     /// Data files dropped by retention.
     RetiredFiles,
     /// Data files deleted from the store.
@@ -38,7 +40,7 @@ pub enum Counter {
 }
 
 impl Counter {
-    pub const ALL: [Counter; 17] = [
+    pub const ALL: [Counter; 18] = [
         Counter::Commits,
         Counter::Segments,
         Counter::Rows,
@@ -51,6 +53,7 @@ impl Counter {
         Counter::Errors,
         Counter::Merges,
         Counter::MergedRows,
+        Counter::LookupIndexes,
         Counter::RetiredFiles,
         Counter::VacuumedFiles,
         Counter::LandingObjectsDeleted,
@@ -73,6 +76,7 @@ impl Counter {
             Counter::Errors => "plimsoll_compact_errors_total",
             Counter::Merges => "plimsoll_merges_total",
             Counter::MergedRows => "plimsoll_merged_rows_total",
+            Counter::LookupIndexes => "plimsoll_lookup_indexes_total",
             Counter::RetiredFiles => "plimsoll_retired_files_total",
             Counter::VacuumedFiles => "plimsoll_vacuumed_files_total",
             Counter::LandingObjectsDeleted => "plimsoll_landing_objects_deleted_total",

@@ -42,7 +42,7 @@ pub use handle::{Outcome, compact_now, handle};
 pub use http::{Operate, openapi, router};
 pub use lag::{Behind, Lag, lag, log_lag};
 pub use maintain::plan;
-pub use maintain::{Chores, DaysAtOnce, Maintained, Pace, RetentionRefused, Round, maintain, maintain_all};
+pub use maintain::{Chores, DaysAtOnce, LookupRule, Maintained, Pace, RetentionRefused, Round, maintain, maintain_all};
 pub use messages::{Fate, see_to};
 pub use pass::{Done, Pass};
 pub use repair::{Repaired, repair};

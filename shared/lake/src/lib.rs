@@ -3,6 +3,7 @@
 //! - [`log`]: what the write path needs of a table's log; [`DeltaLog`] is the real one, [`DeltaLogs`] opens and keeps them.
 //! - [`names`]: how data files are called, and what a name tells.
 //! - [`layout`]: encodings, row groups, statistics: what a reader can count on.
+//! - [`lookup`]: the index of a day's files by ids, beside them.
 //! - [`FileReader`]: the bytes of a data file, for the Parquet reader.
 //! - [`writer`]: one sorted data file, from batches to a durable object with its statistics.
 //!
@@ -11,6 +12,7 @@
 mod delta;
 pub mod layout;
 pub mod log;
+pub mod lookup;
 pub mod names;
 mod opener;
 mod reader;

@@ -205,6 +205,11 @@ safeguards! {
     /// A reader starts over when an object is missing. Without: it fails or misses rows that were moved, C5.
     ReaderStartsOver = "reader-starts-over",
 
+    // The look-up index.
+
+    /// A reader opens files that an index does not name. Without: what came in after the index was made is hidden, C2.
+    UnnamedFilesOpened = "unnamed-files-opened",
+
     // Upkeep.
 
     /// A merge carries the next version of `plimsoll/merge`. Without: of two merges of the same files both stand, C1 twice,

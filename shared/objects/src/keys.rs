@@ -2,6 +2,7 @@
 //!
 //! - `landing/<table>/<hour of arrival>/<segment id>.arrow`: a segment
 //! - `<table>/`: the Delta table, `_delta_log` and all
+//! - `lookup/<table>/<date>/<fence>-<id>.lookup`: the look-up index of a day's data files; `lake::lookup` says what is in it
 //! - `results/<day>/<id>.<ending>`: an answer that was too large to be sent; it goes after a day
 //! - `_plimsoll/owner.json`: whose it is, in a bucket of its owner's; see `owner`
 
@@ -28,6 +29,16 @@ pub fn segment_of_landing_key(key: &Path) -> Option<SegmentId> {
 /// The root of a Delta table.
 pub fn table_path(table: TableName) -> Path {
     Path::from(table.as_str())
+}
+
+/// Where a look-up index of a day lies; `fresh` is alike in no two.
+pub fn lookup_key(table: TableName, date: &str, fence: u64, fresh: &str) -> Path {
+    Path::from(format!("lookup/{table}/{date}/{fence}-{fresh}.lookup"))
+}
+
+/// The folder of all look-up indexes of a table.
+pub fn lookup_prefix(table: TableName) -> Path {
+    Path::from(format!("lookup/{table}"))
 }
 
 /// Where the answer of a query lies that was asked at `asked_at`.

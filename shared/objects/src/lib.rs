@@ -20,7 +20,10 @@ mod trouble;
 pub use bucket::{BucketError, CheckBucket, Entrance, OpenBucket, OpenedBucket, RootError};
 pub use error::ObjectError;
 pub use fetch::{checksum, fetch_segment};
-pub use keys::{landing_key, landing_prefix, result_key, results_prefix, segment_of_landing_key, table_path};
+pub use keys::{
+    landing_key, landing_prefix, lookup_key, lookup_prefix, result_key, results_prefix, segment_of_landing_key,
+    table_path,
+};
 pub use links::Links;
 pub use owner::{Claim, Claimed, Mark, OwnerError, Unmarked, claim_root, owner_of};
 pub use preflight::{Preflight, PreflightCheck, STEP_WITHIN, try_root};

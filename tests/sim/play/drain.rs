@@ -108,7 +108,8 @@ impl Play {
         Ok(())
     }
 
-    /// What crashes leaked is gone in the end: no landing object, and no data file that the table does not name. Files
+    /// What crashes leaked is gone in the end: no landing object, no look-up index that the ledger does not name, and no data
+    /// file that the table does not name. Files
     /// of a merge that never came about stay until a later one decides that they cannot be named any more, and nothing is
     /// kept up below a table that never was.
     async fn nothing_is_left_behind(&mut self) -> Result<(), Violation> {
@@ -118,6 +119,8 @@ impl Play {
             let standing = self.checker.standing(&self.world, table).await?;
             let bad = self.world.ledger().quarantined(table).await.expect("memory answers");
             let kept = standing.view.live.iter().chain(bad.iter().map(|bad| &bad.segment));
+            let indexes = self.world.ledger().lookup_indexes(table, "", "~").await.expect("memory answers");
+            named.extend(indexes.iter().map(|index| Path::from(format!("{}/{}", table.project, index.key))));
             let live = kept.map(|segment| Path::from(format!("{}/{}", table.project, segment.key)));
             named.extend(live);
             let snapshot = standing.snapshot;

@@ -126,6 +126,39 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     },
     Scenario { name: "files are merged", before: |play| Box::pin(many_files(play)), act: maintain, does: "merge [" },
     Scenario {
+        name: "a look-up index is made",
+        before: |play| Box::pin(many_files(play)),
+        act: maintain,
+        does: "transact put lookup#",
+    },
+    Scenario {
+        name: "a look-up index is made anew, and the old one goes",
+        before: |play| {
+            Box::pin(async {
+                many_files(play).await?;
+                play.undisturbed(maintain).await?;
+                play.pass(MORE_THAN_A_DAY);
+                sent(play, &[2]).await?;
+                play.undisturbed(compact).await
+            })
+        },
+        act: maintain,
+        does: "DELETE project-0/lookup",
+    },
+    Scenario {
+        name: "a look-up index that is gone is made anew",
+        before: |play| {
+            Box::pin(async {
+                many_files(play).await?;
+                play.undisturbed(maintain).await?;
+                drop(play.world.shelf.hide("/lookup/").await);
+                Ok(())
+            })
+        },
+        act: maintain,
+        does: "delete lookup#",
+    },
+    Scenario {
         name: "a day is dropped",
         before: |play| {
             Box::pin(async {

@@ -51,6 +51,7 @@ impl Default for Scope {
             ..Settings::default()
         };
         (settings.merge.fan_in, settings.merge.day_files) = (2, 2);
+        (settings.lookup.reads_min, settings.lookup.reads_min_over) = (2, 2);
         Self { projects: 1, page: 1_000, settings }
     }
 }

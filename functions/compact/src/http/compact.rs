@@ -37,6 +37,8 @@ struct CompactedRow {
     segments: u64,
     quarantined: u32,
     merges: u32,
+    /// Look-up indexes made.
+    lookup_indexes: u32,
     retired_days: Vec<String>,
     vacuumed_files: usize,
     landing_objects_deleted: usize,
@@ -137,6 +139,7 @@ async fn pass(app: &App, id: &TableId, days: DaysAtOnce, deadline: Deadline, bla
     match when_free(app, deadline, upkeep, |did| matches!(did, Ok(did) if did.busy_until.is_some())).await {
         Ok(did) => {
             row.merges = did.merges;
+            row.lookup_indexes = did.lookup_indexes;
             row.retired_days = did.retired_days;
             row.vacuumed_files = did.vacuumed_files;
             row.landing_objects_deleted = did.landing_objects_deleted;

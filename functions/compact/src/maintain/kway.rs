@@ -177,7 +177,7 @@ impl Taken {
     }
 }
 
-fn failure(path: &str, error: ParquetError) -> PassError {
+pub(super) fn failure(path: &str, error: ParquetError) -> PassError {
     match error {
         ParquetError::External(inner) => match inner.downcast::<object_store::Error>() {
             Ok(source) => PassError::Store { act: "read a data file", source: *source },

@@ -8,6 +8,7 @@ mod delete;
 mod kway;
 pub(crate) mod landing;
 pub(crate) mod log;
+mod lookup;
 mod merge;
 pub mod plan;
 mod results;
@@ -23,6 +24,7 @@ use model::{Micros, TableId, chain};
 use crate::pass::{self, Held, Pass, Taking};
 use crate::{App, Counter, Deadline, PassError};
 
+pub use self::lookup::LookupRule;
 pub use self::retention::RetentionRefused;
 pub use self::round::{Round, maintain_all};
 
@@ -39,7 +41,7 @@ pub enum Pace {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chores {
     All,
-    /// What keeps reading fast: merging, and the log's checkpoint.
+    /// What keeps reading fast: merging, look-up indexes, and the log's checkpoint.
     Merging,
     /// What makes room: retention, vacuum, landing objects, log entries, answers of queries.
     Removal,
@@ -76,7 +78,10 @@ pub struct Maintained {
     pub merges: u32,
     pub retired_days: Vec<String>,
     pub retention_refused: Option<RetentionRefused>,
+    /// Made, or made anew.
+    pub lookup_indexes: u32,
     pub vacuumed_files: usize,
+    pub lookup_indexes_deleted: usize,
     pub landing_objects_deleted: usize,
     pub checkpoint: Option<u64>,
     pub log_entries_deleted: usize,
@@ -84,8 +89,8 @@ pub struct Maintained {
     pub failed: Vec<&'static str>,
 }
 
-/// Everything that is due for a table, while there is time: compaction, retention, merging, vacuum, landing objects,
-/// checkpoint, old log entries.
+/// Everything that is due for a table, while there is time: compaction, retention, merging, look-up indexes, vacuum, landing
+/// objects, checkpoint, old log entries.
 pub async fn maintain(
     app: &App,
     table: &TableId,
@@ -167,6 +172,10 @@ async fn keep_up(
             note(app, table, did, "vacuum", vacuumed)?;
         }
     }
+    if did.stopped.is_none() && chores.includes_merging() {
+        let indexed = lookup::keep_up(app, table, held, pace, deadline, did).await;
+        note(app, table, did, "look-up index", indexed)?;
+    }
     // Landing objects and log entries are what repair goes by.
     if did.stopped.is_some() {
         return Ok(());
@@ -174,6 +183,8 @@ async fn keep_up(
     if chores.includes_removal() {
         let cleaned = landing::clean(app, table, held, deadline, did).await;
         note(app, table, did, "landing objects", cleaned)?;
+        let cleaned = lookup::clean(app, table, held, did).await;
+        note(app, table, did, "old look-up indexes", cleaned)?;
     }
     let logged = log::keep_up(app, table, held, chores, did).await;
     note(app, table, did, "log", logged)

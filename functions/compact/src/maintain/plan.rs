@@ -4,6 +4,7 @@
 //! they become one. When a day is over and quiet, its files become few and disjoint in time. No row is rewritten more
 //! than `rewrites_max` times: levels leave the last rewrite to the end of the day.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use lake::layout::ROWS_PER_ROW_GROUP;
@@ -116,12 +117,16 @@ fn plan_day(
 
 /// True if the day of a partition ended long enough ago.
 fn is_over(partition: &BTreeMap<String, String>, rule: &MergeRule, now: Micros) -> bool {
-    let day = partition.get("date").and_then(|date| super::days::parse(date));
-    day.is_some_and(|day| (Micros::from(day) + 1) * MICROS_PER_DAY + rule.late <= now)
+    partition.get("date").is_some_and(|date| is_day_over(date, rule, now))
 }
 
-fn is_quiet(files: &[&DataFile], rule: &MergeRule, now: Micros) -> bool {
-    files.iter().all(|file| now - file.modified_at >= rule.quiet)
+/// The same of a date.
+pub(super) fn is_day_over(date: &str, rule: &MergeRule, now: Micros) -> bool {
+    super::days::parse(date).is_some_and(|day| (Micros::from(day) + 1) * MICROS_PER_DAY + rule.late <= now)
+}
+
+pub(super) fn is_quiet<F: Borrow<DataFile>>(files: &[F], rule: &MergeRule, now: Micros) -> bool {
+    files.iter().all(|file| now - file.borrow().modified_at >= rule.quiet)
 }
 
 type Choice<'a> = (Vec<&'a DataFile>, Option<Micros>);

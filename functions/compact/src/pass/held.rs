@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use meta::ledger::{Batch, Lease, Taken};
+use meta::ledger::{Batch, Lease, LookupIndex, Taken};
 use model::{Micros, Segment, SegmentId, TableId};
 
 use crate::{App, Deadline, PassError};
@@ -83,6 +83,14 @@ impl<'a> Held<'a> {
 
     pub(crate) async fn quarantine(&self, segment: &Segment, reason: &str) -> Result<(), PassError> {
         Ok(self.app.ledger.quarantine(self.table, &self.lease, segment, reason).await?)
+    }
+
+    pub(crate) async fn put_lookup(&self, index: &LookupIndex) -> Result<(), PassError> {
+        Ok(self.app.ledger.put_lookup(self.table, &self.lease, index).await?)
+    }
+
+    pub(crate) async fn drop_lookup(&self, index: &LookupIndex) -> Result<(), PassError> {
+        Ok(self.app.ledger.drop_lookup(self.table, &self.lease, index).await?)
     }
 
     pub(crate) async fn stop(&self, reason: &str) -> Result<(), PassError> {

@@ -60,7 +60,7 @@ const DIFFERENCES: &[&str] =
 
 /// Columns that users look single values up in. A filter shrinks to what its row group holds; of an empty column
 /// nearly nothing stays.
-const LOOKED_UP: &[&str] = &[
+pub(crate) const LOOKED_UP: &[&str] = &[
     "id",
     "parent_id",
     "context___trace_id",

@@ -9,6 +9,7 @@
 //! | `mark` | `{clean}`: the highest seq whose `live#` items may be gone |
 //! | `lease` | a [`Lease`]; never deleted, its fence only grows |
 //! | `bad#<segment id>` | a quarantined segment and why |
+//! | `lookup#<date>` | a [`LookupIndex`] of a day's data files; nothing depends on it |
 //! | `stop` | the table or the ledger was restored; nobody commits until `plimsoll repair` |
 //!
 //! In partitions of their own: `seen/<project>/<hash>` per request body (expires after the window), and `due`, one item
@@ -20,6 +21,7 @@ mod broken;
 mod clean;
 mod due;
 mod lease;
+mod lookup;
 mod quarantine;
 mod record;
 mod repair;
@@ -29,6 +31,7 @@ mod view;
 pub use batch::{BATCH_SEGMENTS_MAX, Batch, BatchState};
 pub use due::Due;
 pub use lease::{LEASE_LENGTH, Lease, Taken};
+pub use lookup::{LOOKED_AT_MAX, LookedAt, LookupIndex};
 pub use quarantine::BadSegment;
 pub use record::{GROUP_BODIES_MAX, Recorded, SEEN_WINDOW};
 pub use repair::{Forgotten, KnownAgain};
