@@ -47,6 +47,9 @@ mod fuzz;
 // From live segments to sorted files, exactly once; and the upkeep of what is there.
 mod compaction;
 
+// Ids looked up by the indexes beside the files.
+mod lookup;
+
 // Days of a shop in a whole server: how they lie, what comes late, what goes when, and who else reads it all.
 mod backfill;
 mod engines;

@@ -10,16 +10,18 @@ use arrow::datatypes::TimestampMicrosecondType;
 use async_trait::async_trait;
 use axum::Router;
 use clock::{Clock, CountingIds, Ids, ManualClock};
+use compact::{DaysAtOnce, Deadline, Maintained, Pace};
 use http::Method;
 use lake::{Commit, DeltaLogs, FileName, FileWriter, LogOpener, TableLog};
 use meta::keys::{Keys, NewKey, Reach};
-use meta::ledger::Recorded;
+use meta::ledger::{Recorded, Taken};
+use meta::projects::Projects;
 use meta::{ItemStore, Ledger};
-use model::{BodyHash, Micros, ProjectId, Scope, Segment, SegmentId, TableId, TableName, rfc3339};
-use object_store::ObjectStoreExt;
+use model::{BodyHash, DueRule, Micros, ProjectId, Scope, Segment, SegmentId, TableId, TableName, rfc3339};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::signer::Signer;
+use object_store::{ObjectStore, ObjectStoreExt};
 use objects::{Links, Roots, checksum, landing_key};
 use query::{Answer, App, Doors, Meters, Params, QueryError, Settings, SqlRequest};
 use serde_json::{Map, Value};
@@ -112,6 +114,15 @@ impl Tables {
         App::new(self.doors.clone(), Meters::default(), settings).expect("queries can be answered")
     }
 
+    /// A process of its own, which sees the same objects through `store`: nothing is cached.
+    pub fn app_on(&self, store: Arc<dyn ObjectStore>, set: impl FnOnce(&mut Settings)) -> Arc<App> {
+        let mut settings = settings(&self.spill);
+        set(&mut settings);
+        let roots = Roots::new(store, Url::parse("memory:///").expect("a URL"));
+        let doors = Doors { roots: roots.clone(), logs: Arc::new(DeltaLogs::new(roots)), ..self.doors.clone() };
+        App::new(doors, Meters::default(), settings).expect("queries can be answered")
+    }
+
     /// The routes as a server has them.
     pub fn router(&self) -> Router {
         edge::face(query::router(Arc::clone(&self.app)), self.ids.clone(), &[])
@@ -184,6 +195,40 @@ impl Tables {
         let commit =
             Commit { add, transactions: vec![(lake::APP_COMPACT, seq)], at: self.clock.now(), ..Commit::default() };
         log.commit(&base, commit).await.expect("committed");
+    }
+
+    /// A round of upkeep, in which nothing is compacted or merged unless the settings say so, and every day gets a look-up
+    /// index for which one saves two reads.
+    pub async fn keep_up(&self, id: &TableId, set: impl FnOnce(&mut compact::Settings)) -> Maintained {
+        let projects = Projects::new(self.items.clone(), self.clock.clone());
+        if projects.get(&id.project).await.expect("memory answers").is_none() {
+            projects.create(&id.project, "kept up").await.expect("created");
+        }
+        // Files were committed by hand: the ledger is told.
+        let snapshot = self.log(id).await.snapshot().await.expect("a snapshot").expect("created");
+        let Taken::Ours(lease) = self.ledger.take_lease(id).await.expect("memory answers") else {
+            panic!("it is free")
+        };
+        let lease = self.ledger.set_last_seq(id, &lease, snapshot.committed).await.expect("it is ours");
+        self.ledger.release_lease(id, &lease).await.expect("it is ours");
+        let mut settings = compact::Settings { deadline_margin: Duration::ZERO, ..compact::Settings::default() };
+        settings.due = DueRule { bytes: u64::MAX, segments: usize::MAX, age: Micros::MAX };
+        (settings.merge.fan_in, settings.merge.late) = (usize::MAX, 365 * model::MICROS_PER_DAY);
+        settings.lookup.reads_min = 2;
+        set(&mut settings);
+        let app = compact::App::new(
+            self.ledger.clone(),
+            self.roots.clone(),
+            Arc::new(self.logs.clone()),
+            Arc::new(projects),
+            self.clock.clone(),
+            self.ids.clone(),
+            settings,
+        );
+        let deadline = Deadline::after(self.clock.as_ref(), Duration::from_secs(3_600));
+        let did = compact::maintain(&app, id, Pace::Scheduled, DaysAtOnce::Few, deadline).await.expect("kept up");
+        assert_eq!((did.failed.as_slice(), &did.stopped, did.busy_until), ([].as_slice(), &None, None));
+        did
     }
 
     /// The log of a table that is there.

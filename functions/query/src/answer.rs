@@ -90,6 +90,9 @@ pub struct Statistics {
     /// Those of which, in part or for all of it, sums were read in place of rows.
     #[serde(default)]
     pub rollups_read: u64,
+    /// Those that were ruled out by the look-up indexes beside them: none of their rows has an asked id.
+    #[serde(default)]
+    pub files_ruled_out_by_index: u64,
     /// Row groups of the probed files.
     pub row_groups_considered: u64,
     /// Those of which rows were read.
@@ -115,6 +118,7 @@ impl Statistics {
             files_probed: reading.files_probed,
             files_opened: reading.files_opened,
             rollups_read: reading.rollups_read,
+            files_ruled_out_by_index: reading.files_ruled_out,
             row_groups_considered: reading.row_groups_considered,
             row_groups_opened: reading.row_groups_opened,
             bytes_scanned: reading.bytes_scanned,

@@ -43,4 +43,4 @@ pub use run::{SqlRequest, run};
 pub use runner::Runner;
 pub use settings::{Delivery, LateMaterialisation, Settings};
 pub use sql::Params;
-pub use table::{Freshness, OnMissing, TableView, Tables, tries};
+pub use table::{Freshness, Lookups, OnMissing, TableView, Tables, tries};

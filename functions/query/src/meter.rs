@@ -31,6 +31,8 @@ struct Seen {
     /// By table and path.
     files: HashMap<(TableName, String), ProbedFile>,
     rollups: BTreeSet<(TableName, String)>,
+    ruled_out: BTreeSet<(TableName, String)>,
+    lookups_failed: u64,
     segments_considered: u64,
     segments_read: BTreeSet<String>,
     versions: BTreeMap<TableName, u64>,
@@ -51,6 +53,8 @@ pub(crate) struct Reading {
     pub(crate) files_probed: u64,
     pub(crate) files_opened: u64,
     pub(crate) rollups_read: u64,
+    pub(crate) files_ruled_out: u64,
+    pub(crate) lookups_failed: u64,
     pub(crate) row_groups_considered: u64,
     pub(crate) row_groups_opened: u64,
     pub(crate) bytes_scanned: u64,
@@ -119,6 +123,17 @@ impl Meter {
         self.seen().rollups.insert((table, path.to_owned()));
     }
 
+    /// A file that a look-up index says to hold no asked row.
+    pub(crate) fn ruled_out(&self, table: TableName, path: &str) {
+        self.seen().ruled_out.insert((table, path.to_owned()));
+    }
+
+    /// A look-up index that was passed over, since it cannot be read.
+    pub(crate) fn lookup_failed(&self, index: &str, why: &dyn std::fmt::Display) {
+        tracing::warn!(index, error = %why, "a look-up index was passed over: files are opened instead");
+        self.seen().lookups_failed += 1;
+    }
+
     pub(crate) fn segment_read(&self, segment: &Segment) {
         self.seen().segments_read.insert(segment.id.to_string());
     }
@@ -150,6 +165,8 @@ impl Meter {
             files_probed: seen.files.len() as u64,
             files_opened: seen.files.values().filter(|file| !file.opened.is_empty()).count() as u64,
             rollups_read: seen.rollups.len() as u64,
+            files_ruled_out: seen.ruled_out.len() as u64,
+            lookups_failed: seen.lookups_failed,
             row_groups_considered: seen.files.values().map(|file| file.row_groups.len() as u64).sum(),
             row_groups_opened: seen.files.values().map(|file| file.opened.len() as u64).sum(),
             bytes_scanned: self.bytes.load(Ordering::Relaxed),

@@ -30,6 +30,7 @@ type ByProject = Family<OfProject, Counter<u64, AtomicU64>>;
 pub struct Meters {
     queries: ByProject,
     bytes: ByProject,
+    lookups_failed: ByProject,
     outcomes: Family<OfOutcome, Counter<u64, AtomicU64>>,
     seconds: Histogram,
 }
@@ -50,6 +51,7 @@ impl Default for Meters {
         Self {
             queries: Family::default(),
             bytes: Family::default(),
+            lookups_failed: Family::default(),
             outcomes: Family::default(),
             seconds: Histogram::new(SECONDS),
         }
@@ -61,6 +63,8 @@ impl Meters {
         let m = Self::default();
         registry.register("plimsoll_queries", "Queries begun", m.queries.clone());
         registry.register("plimsoll_query_scanned_bytes", "Bytes read from the object store", m.bytes.clone());
+        let about = "Look-up indexes that could not be read: files were opened instead";
+        registry.register("plimsoll_query_lookup_indexes_passed_over", about, m.lookups_failed.clone());
         registry.register("plimsoll_query_outcomes", "Queries ended", m.outcomes.clone());
         registry.register("plimsoll_query_seconds", "Time from request to the last row", m.seconds.clone());
         m
@@ -70,6 +74,9 @@ impl Meters {
         let of = OfProject { project: project.to_string() };
         self.queries.get_or_create(&of).inc();
         self.bytes.get_or_create(&of).inc_by(reading.bytes_scanned);
+        if reading.lookups_failed > 0 {
+            self.lookups_failed.get_or_create(&of).inc_by(reading.lookups_failed);
+        }
         let outcome = match outcome {
             Outcome::Answered => "answered",
             Outcome::Refused => "refused",

@@ -195,6 +195,8 @@ async fn attempt(
         on_missing,
         late: app.settings.late_materialisation,
         rollups: app.settings.rollups,
+        lookups: app.settings.lookups,
+        tables: Arc::clone(&app.tables),
         partitions: app.settings.threads,
     };
     let tables = Arc::new(ProjectTables::new(query.project.clone(), Arc::clone(&app.tables), freshness, parts));

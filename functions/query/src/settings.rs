@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::rollups::Rollups;
+use crate::table::Lookups;
 
 /// Limits of one process and of each query in it.
 #[derive(Clone, Debug)]
@@ -48,6 +49,8 @@ pub struct Settings {
     pub late_materialisation: LateMaterialisation,
     /// Whether aggregates are answered from the sums inside data files.
     pub rollups: Rollups,
+    /// Whether look-ups by id ask the indexes beside the data files.
+    pub lookups: Lookups,
     /// How answers get to the one who asked.
     pub delivery: Delivery,
 }
@@ -97,6 +100,7 @@ impl Settings {
             snapshot_age_max: Duration::ZERO,
             late_materialisation: LateMaterialisation::ByShape,
             rollups: Rollups::Used,
+            lookups: Lookups::Used,
             delivery: Delivery::Trailers,
         }
     }

@@ -9,6 +9,7 @@ use datafusion::common::{Result, internal_datafusion_err};
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
+use super::lookup::Narrowed;
 use super::provider::Table;
 use crate::rollups::Coverage;
 
@@ -49,6 +50,6 @@ impl TableProvider for TableBeside {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let table = self.table.downcast_ref::<Table>();
         let table = table.ok_or_else(|| internal_datafusion_err!("rows beside rollups of no table of ours"))?;
-        table.scan_beside(state, projection, filters, limit, &self.coverage)
+        table.scan_beside(state, projection, filters, limit, &self.coverage, &Narrowed::default())
     }
 }

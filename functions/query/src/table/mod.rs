@@ -6,6 +6,7 @@
 //! - [`known`]: filters that are answered for whole files by what the log says of them.
 //! - [`provider`]: the table in a DataFusion session.
 //! - [`source`]: the scan: live segments and Parquet files as one data source, so that filters and sorts reach both.
+//! - [`lookup`]: files that cannot hold an asked id, by the look-up indexes beside them.
 //! - [`beside`]: the table without the rows that rollups answer for.
 //! - [`live`], [`parquet`]: reading either, metered.
 
@@ -13,6 +14,7 @@ mod beside;
 mod index;
 mod known;
 mod live;
+mod lookup;
 mod parquet;
 mod provider;
 mod prune;
@@ -23,6 +25,7 @@ pub(crate) use beside::TableBeside;
 pub(crate) use known::Known;
 pub use live::OnMissing;
 pub(crate) use live::{SegmentCache, segment_cache};
+pub use lookup::Lookups;
 pub(crate) use parquet::{FileCaches, MeteredFiles};
 pub(crate) use provider::{Table, TableParts, visible_schema};
 pub use view::{Freshness, TableView, Tables, tries};

@@ -31,7 +31,7 @@ const FOOTER_BYTES_HINT: usize = 256 << 10;
 #[derive(Clone)]
 pub(crate) struct FileCaches {
     footers: Cache<FileKey, Arc<ParquetMetaData>>,
-    /// Page indexes, bloom filters and rollups, by place in the file.
+    /// Page indexes, bloom filters, rollups and parts of look-up indexes, by place in the file.
     indexes: Cache<(FileKey, Range<u64>), Bytes>,
 }
 
@@ -68,18 +68,26 @@ impl MeteredFiles {
     /// The bytes of a level of a file's rollups; kept as indexes are. `path` is relative to the table.
     pub(crate) async fn rollups(&self, path: &str, range: Range<u64>) -> Result<Bytes> {
         self.meter.rollups_read(self.table.table, path);
-        let location = Path::from(format!("{}/{path}", self.table.table));
+        let read = self.kept(&format!("{}/{path}", self.table.table), range).await?;
+        read.map_err(|error| DataFusionError::External(Box::new(noted(error, &self.meter))))
+    }
+
+    /// Part of an object below the project's root that never changes; kept as indexes are. An error of the store is the
+    /// caller's to judge.
+    pub(super) async fn kept(&self, key: &str, range: Range<u64>) -> Result<object_store::Result<Bytes>> {
+        let location = Path::from(key);
         let key = ((self.table.clone(), Arc::from(location.as_ref())), range.clone());
         if let Some(kept) = self.caches.indexes.get(&key).await {
-            return Ok(kept);
+            return Ok(Ok(kept));
         }
         let limit = self.meter.charge(range.end - range.start);
         limit.map_err(|limit| DataFusionError::External(Box::new(limit)))?;
         let _waiting = self.meter.waits.begin(On::Store(OBJECTS));
         let read = self.store.get_range(&location, range).await;
-        let bytes = read.map_err(|error| DataFusionError::External(Box::new(noted(error, &self.meter))))?;
-        self.caches.indexes.insert(key, bytes.clone()).await;
-        Ok(bytes)
+        if let Ok(bytes) = &read {
+            self.caches.indexes.insert(key, bytes.clone()).await;
+        }
+        Ok(read)
     }
 }
 

@@ -29,10 +29,11 @@ use rollup::Directory;
 
 use super::known::{Filters, Known};
 use super::live::{OnMissing, SegmentCache, SegmentReader};
+use super::lookup::{self, Lookups, Narrowed, Needle};
 use super::parquet::{FileCaches, MeteredFiles};
 use super::prune;
 use super::source::{Live, TableSource, Turn};
-use super::view::TableView;
+use super::view::{TableView, Tables};
 use crate::meter::Meter;
 use crate::rollups::{Coverage, Rollups};
 use crate::settings::LateMaterialisation;
@@ -73,6 +74,9 @@ pub(crate) struct TableParts {
     pub(crate) on_missing: OnMissing,
     pub(crate) late: LateMaterialisation,
     pub(crate) rollups: Rollups,
+    pub(crate) lookups: Lookups,
+    /// Asked where look-up indexes lie.
+    pub(crate) tables: Arc<Tables>,
     pub(crate) partitions: usize,
 }
 
@@ -147,7 +151,7 @@ impl Table {
         TableSchema::builder(Arc::new(Schema::new(in_files))).with_table_partition_cols(partitions).build()
     }
 
-    fn partitioned_file(&self, file: &DataFile, schema: &TableSchema) -> Result<PartitionedFile> {
+    fn partitioned_file(&self, file: &DataFile, schema: &TableSchema, narrowed: &Narrowed) -> Result<PartitionedFile> {
         let values = schema
             .table_partition_cols()
             .iter()
@@ -160,15 +164,20 @@ impl Table {
                 ColumnStatistics::new_unknown()
             }
         });
+        let access = narrowed.access(file);
         let statistics = Statistics {
-            num_rows: Precision::Exact(rows),
+            num_rows: if access.is_some() { Precision::Inexact(rows) } else { Precision::Exact(rows) },
             total_byte_size: Precision::Absent,
             column_statistics: columns.collect(),
         };
-        Ok(PartitionedFile::new(format!("{}/{}", self.view.id.table, file.path), file.bytes)
+        let file = PartitionedFile::new(format!("{}/{}", self.view.id.table, file.path), file.bytes)
             .with_partition_values(values.collect::<Result<_>>()?)
             .with_metadata_size_hint(FOOTER_BYTES_HINT)
-            .with_statistics(Arc::new(statistics)))
+            .with_statistics(Arc::new(statistics));
+        Ok(match access {
+            Some(access) => file.with_extension(access),
+            None => file,
+        })
     }
 
     fn live(&self, predicate: Option<&Arc<dyn PhysicalExpr>>) -> Option<Live> {
@@ -250,7 +259,15 @@ impl TableProvider for Table {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.scan_beside(state, projection, filters, limit, &Coverage::default())
+        let predicate = self.predicate(state, filters)?.filter(|_| self.parts.lookups == Lookups::Used);
+        let narrowed = match predicate.as_ref().and_then(Needle::of) {
+            Some(needle) => {
+                let files = self.files(predicate.as_ref());
+                lookup::narrow(&self.parts, &self.view.id, &self.metered_files(), needle, files).await?
+            }
+            None => Narrowed::default(),
+        };
+        self.scan_beside(state, projection, filters, limit, &Coverage::default(), &narrowed)
     }
 }
 
@@ -259,10 +276,11 @@ struct Asked<'a> {
     limit: Option<usize>,
     is_wide: bool,
     filters: &'a [Expr],
+    narrowed: &'a Narrowed,
 }
 
 impl Table {
-    /// A scan without the rows that rollups answer for.
+    /// A scan without the rows that rollups answer for, and without those that look-up indexes rule out.
     pub(super) fn scan_beside(
         &self,
         state: &dyn Session,
@@ -270,11 +288,12 @@ impl Table {
         filters: &[Expr],
         limit: Option<usize>,
         coverage: &Coverage,
+        narrowed: &Narrowed,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let all = (0..self.schema.fields().len()).collect();
         let projection = projection.unwrap_or(&all);
         let predicate = self.predicate(state, filters)?;
-        let asked = Asked { limit, is_wide: self.is_wide(projection, filters), filters };
+        let asked = Asked { limit, is_wide: self.is_wide(projection, filters), filters, narrowed };
 
         let project = self.view.id.project.as_str();
         let known = if self.is_all_ours { Filters::known(filters) } else { Filters::default() };
@@ -285,7 +304,7 @@ impl Table {
         let holds = |file: &&DataFile| known.hold_for(project, file);
         let is_one_scan = self.filters_early(asked.is_wide, filters);
         let (covered, files): (Vec<&DataFile>, Vec<&DataFile>) =
-            files.into_iter().partition(|file| coverage.of(file).is_some());
+            files.into_iter().filter(|file| !narrowed.rules_out(file)).partition(|file| coverage.of(file).is_some());
         let (whole, mut partly): (Vec<&DataFile>, Vec<&DataFile>) = files.into_iter().partition(holds);
         let mut parts = self.ends(state, projection, &asked, &known, coverage, &covered)?;
         if partly.is_empty() && live.is_none() && parts.is_empty() {
@@ -393,8 +412,10 @@ impl Table {
         live: Option<Live>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let schema = self.scan_schema(projection);
-        let files = files.iter().map(|file| self.partitioned_file(file, &schema)).collect::<Result<Vec<_>>>()?;
         let mut options = state.default_table_options().parquet;
+        options.global.bloom_filter_on_read &= !asked.narrowed.knows_all(files);
+        let files = files.iter().map(|file| self.partitioned_file(file, &schema, asked.narrowed));
+        let files = files.collect::<Result<Vec<_>>>()?;
         options.global.pushdown_filters = self.filters_early(asked.is_wide, asked.filters);
         options.global.max_in_list_size = prune::IN_LIST_MAX;
         let source = ParquetSource::new(schema.clone())
@@ -462,8 +483,8 @@ fn time_statistics(file: &DataFile, kind: &DataType) -> ColumnStatistics {
 /// Rows of all files together; nothing of their columns, which filters change anyway.
 fn statistics_of(files: &[PartitionedFile], schema: &TableSchema) -> Statistics {
     let mut statistics = Statistics::new_unknown(schema.table_schema());
-    let rows = files.iter().filter_map(|file| file.statistics.as_ref()?.num_rows.get_value().copied());
-    statistics.num_rows = Precision::Exact(rows.sum());
+    let rows = files.iter().filter_map(|file| Some(file.statistics.as_ref()?.num_rows));
+    statistics.num_rows = rows.fold(Precision::Exact(0), |sum, rows| sum.add(&rows));
     statistics
 }
 

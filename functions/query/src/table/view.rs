@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use clock::Clock;
 use lake::{DataFile, LogOpener};
-use meta::Ledger;
-use meta::ledger::{BadSegment, LedgerView};
+use meta::ledger::{BadSegment, LedgerView, LookupIndex};
+use meta::{Ledger, StoreError};
 use model::safeguard::{Safeguard, holds};
 use model::{Segment, TableId};
 
@@ -100,6 +100,16 @@ impl Tables {
             freshness = Freshness::Fresh;
         }
         Err(QueryError::Vanished { table: id.table.to_string(), attempts: FRESH_SNAPSHOTS_MAX })
+    }
+
+    /// The look-up indexes of the days from one to another, both inside. They may be of any snapshot.
+    pub(super) async fn lookup_indexes(
+        &self,
+        id: &TableId,
+        first: &str,
+        last: &str,
+    ) -> Result<Vec<LookupIndex>, StoreError> {
+        self.ledger.lookup_indexes(id, first, last).await
     }
 
     async fn snapshot_then_ledger(
