@@ -4,7 +4,7 @@
 //! reported, never asserted; but each section checks that what it measured was done (rows counted, answers not empty).
 //!
 //! - `payload`, `spans`: request bodies, generated once from a seed, kept in files
-//! - `start`, `decode`, `ingest`, `beside`, `compaction`, `queries`, `functions`, `suite`, `suite::layout`: one section each
+//! - `start`, `decode`, `ingest`, `beside`, `compaction`, `queries`, `lookup`, `functions`, `suite`, `suite::layout`: one section each
 //! - `load`: the load generator; `server`: a server that compacts only when asked; `process`: what `/proc` tells
 //! - `measure`: clock, medians, percentiles; `machine`: what it ran on; `report`: tables and JSON lines
 
@@ -14,6 +14,7 @@ mod decode;
 mod functions;
 mod ingest;
 mod load;
+mod lookup;
 mod machine;
 mod measure;
 mod payload;
@@ -34,12 +35,13 @@ use report::Report;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// In their order; arguments choose among them.
-const SECTIONS: [(&str, fn(&Bench, &mut Report)); 8] = [
+const SECTIONS: [(&str, fn(&Bench, &mut Report)); 9] = [
     ("start", start::run),
     ("decode", decode::run),
     ("ingest", ingest::run),
     ("beside", beside::run),
     ("tables", compaction::run),
+    ("lookup", lookup::run),
     ("functions", functions::run),
     ("suite", suite::run),
     ("layout", suite::layout::run),
