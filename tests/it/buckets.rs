@@ -191,6 +191,24 @@ fn what_a_project_keeps_lies_in_its_bucket_and_nowhere_else() {
 }
 
 #[test]
+fn a_revoked_role_is_refused_even_what_the_server_still_keeps() {
+    let acme = Acme::connected();
+    taken(&acme.client, "in a file");
+    eventually("compacted", SEEN_WITHIN, || drained(&acme));
+    let ask = || acme.client.query(&json!({ "sql": "SELECT body FROM otel_logs_and_spans" }));
+    ask();
+    let kept = ask();
+    assert_eq!(kept.status, 200, "{}", kept.text());
+    assert_eq!(kept.json()["statistics"]["bytes_scanned"], json!(0), "all of it is kept");
+    acme.buckets.revoke(ROLE);
+    let refused = ask();
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert!(refused.text().contains("plimsoll bucket check --project acme"), "{}", refused.text());
+    acme.buckets.trust(ROLE, &acme.external_id);
+    eventually("it is let in again", SEEN_WITHIN, || ask().status == 200);
+}
+
+#[test]
 fn a_revoked_role_stops_its_project_alone_and_loses_nothing() {
     let acme = Acme::connected();
     taken(&acme.client, "before");

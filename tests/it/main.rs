@@ -59,6 +59,9 @@ mod lifecycle;
 // The heavy functions as Lambda calls them, on doors in memory.
 mod cloud_functions;
 
+// What queries keep of objects that they read.
+mod cache;
+
 // The command line as a user runs it, and the shop whose telemetry it sends.
 mod cli;
 mod https;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use cache::Cache;
 use clock::{Clock, Ids};
 use lake::LogOpener;
 use meta::Ledger;
@@ -13,7 +14,7 @@ use crate::Meters;
 use crate::admission::Admission;
 use crate::session::Sessions;
 use crate::settings::Settings;
-use crate::table::{FileCaches, SegmentCache, Tables, segment_cache};
+use crate::table::{FileCaches, SegmentCache, Tables};
 use crate::workers::Workers;
 
 /// The doors and the memory of one process.
@@ -64,10 +65,11 @@ impl App {
         let Doors { ledger, roots, logs, keys, clock, ids } = doors;
         make_room(&settings.spill_dir)
             .map_err(|source| StartError::SpillDir { dir: settings.spill_dir.clone(), source })?;
+        let cache = Cache::new(roots.url().as_str(), &settings.cache, meters.cache.clone());
         Ok(Arc::new(Self {
             tables: Arc::new(Tables::new(logs, ledger, Arc::clone(&clock), settings.snapshot_age_max)),
-            files: FileCaches::new(settings.footer_cache_bytes, settings.index_cache_bytes),
-            segments: segment_cache(settings.segment_cache_bytes),
+            segments: SegmentCache::new(settings.cache.segment_bytes(), cache.clone()),
+            files: FileCaches::new(settings.cache.footer_bytes(), cache),
             sessions: Sessions::new(&settings).map_err(StartError::Session)?,
             admission: Admission::new(&settings),
             workers: Workers::start(settings.threads).map_err(StartError::Threads)?,

@@ -33,6 +33,7 @@ pub struct Meters {
     lookups_failed: ByProject,
     outcomes: Family<OfOutcome, Counter<u64, AtomicU64>>,
     seconds: Histogram,
+    pub(crate) cache: cache::Meters,
 }
 
 /// How a query ended.
@@ -54,13 +55,14 @@ impl Default for Meters {
             lookups_failed: Family::default(),
             outcomes: Family::default(),
             seconds: Histogram::new(SECONDS),
+            cache: cache::Meters::default(),
         }
     }
 }
 
 impl Meters {
     pub fn register(registry: &mut Registry) -> Self {
-        let m = Self::default();
+        let m = Self { cache: cache::Meters::register(registry), ..Self::default() };
         registry.register("plimsoll_queries", "Queries begun", m.queries.clone());
         registry.register("plimsoll_query_scanned_bytes", "Bytes read from the object store", m.bytes.clone());
         let about = "Look-up indexes that could not be read: files were opened instead";

@@ -186,10 +186,13 @@ async fn attempt(
     sink: &mut Sink,
 ) -> Result<Summary, QueryError> {
     let query = &running.query;
+    // What lies on a local disk the system keeps in memory. If nobody knows where it lies, its store says why.
+    let is_local = app.roots.uri(&query.project).await.is_ok_and(|uri| uri.scheme() == "file");
     let parts = TableParts {
         store: app.roots.open(&query.project).store,
         store_url: store_url(),
         files: app.files.clone(),
+        keeps_rows: !is_local,
         segments: app.segments.clone(),
         meter: Arc::clone(meter),
         on_missing,

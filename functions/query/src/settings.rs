@@ -38,11 +38,8 @@ pub struct Settings {
     pub place_wait: Duration,
     /// Threads that queries run on; also the partitions of a scan.
     pub threads: usize,
-    /// Parquet footers, and the bloom filters and page indexes of files, kept in memory.
-    pub footer_cache_bytes: u64,
-    pub index_cache_bytes: u64,
-    /// Live segments, verified, kept in memory.
-    pub segment_cache_bytes: u64,
+    /// What is kept of objects that were read.
+    pub cache: cache::Limits,
     /// How old a table's snapshot may be; whatever its age, no row is missed. Zero: always the newest.
     pub snapshot_age_max: Duration,
     /// When filters run before the other columns of a row are decoded.
@@ -94,9 +91,7 @@ impl Settings {
             running_per_project_max: 8,
             place_wait: Duration::from_secs(5),
             threads,
-            footer_cache_bytes: 64 << 20,
-            index_cache_bytes: 64 << 20,
-            segment_cache_bytes: 64 << 20,
+            cache: cache::Limits::in_memory(512 << 20),
             snapshot_age_max: Duration::ZERO,
             late_materialisation: LateMaterialisation::ByShape,
             rollups: Rollups::Used,

@@ -94,6 +94,11 @@ impl Roots {
         &self.base
     }
 
+    /// Where the installation keeps all projects that have no bucket of their own, with a trailing slash.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
     fn own_url(&self, project: &ProjectId) -> Url {
         below(&self.url, project.as_str())
     }

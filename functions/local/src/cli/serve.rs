@@ -10,7 +10,7 @@ use model::InstallationId;
 
 use super::CliError;
 use super::connection::{DATA_DEFAULT, folder};
-use super::units::duration;
+use super::units::{duration, size};
 
 #[derive(Clone, Debug, Args)]
 pub struct ServeArgs {
@@ -35,7 +35,21 @@ pub struct ServeArgs {
     #[arg(long = "cors-origin", env = "PLIMSOLL_CORS_ORIGINS", value_delimiter = ',', value_name = "ORIGIN")]
     pub cors_origins: Vec<String>,
     #[command(flatten)]
+    pub cache: CacheArgs,
+    #[command(flatten)]
     pub pace: PaceArgs,
+}
+
+/// How much of what was read of objects is kept, so that it is not read again.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Caches")]
+pub struct CacheArgs {
+    /// Memory for footers, indexes, live segments, and rows of objects in buckets
+    #[arg(long, env = "PLIMSOLL_CACHE_MEMORY", default_value = "512MB", value_name = "SIZE", value_parser = size)]
+    pub cache_memory: u64,
+    /// Disk for the same below <DATA>/cache, if the objects lie in a bucket; less if that would not leave 4 GB free; 0: none
+    #[arg(long, env = "PLIMSOLL_CACHE_DISK", default_value = "100GB", value_name = "SIZE", value_parser = size)]
+    pub cache_disk: u64,
 }
 
 /// How patient compaction and upkeep are. The defaults suit production.

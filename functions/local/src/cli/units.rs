@@ -9,6 +9,23 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     text.parse().map(|boot::Period(time)| time)
 }
 
+/// `512MB`, `100GB`, `64MiB`, `0`: powers of 1,000, or with an i of 1,024.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    const UNITS: [&str; 5] = ["B", "KB", "MB", "GB", "TB"];
+    let wrong = || "write a number and B, kB, MB, GB, TB, or KiB, MiB, GiB, TiB, as in 512MB".to_owned();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let unit = unit.trim_start().to_ascii_uppercase();
+    let (unit, base) = match unit.strip_suffix("IB") {
+        Some(letter) if !letter.is_empty() => (format!("{letter}B"), 1_024_u64),
+        _ if unit.is_empty() && number == 0 => return Ok(0),
+        _ => (unit, 1_000),
+    };
+    let power = UNITS.iter().position(|known| *known == unit).and_then(|power| u32::try_from(power).ok());
+    power.and_then(|power| base.checked_pow(power)?.checked_mul(number)).ok_or_else(wrong)
+}
+
 /// `http://host:port`; a host alone is not guessed at.
 pub(super) fn url(text: &str) -> Result<String, String> {
     match text.split_once("://") {
@@ -90,6 +107,24 @@ mod tests {
             ["", "7", "d", "7 d", "7x", "-7d", "0s", "1.5h", "99999999999999999999d", "18446744073709551615w", "é"]
         {
             assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_read() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("512MB", 512_000_000),
+            ("100GB", 100_000_000_000),
+            ("64 MiB", 64 << 20),
+            ("7kb", 7_000),
+            ("9B", 9),
+            ("2TiB", 2 << 40),
+        ] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for wrong in ["", "512", "MB", "1.5GB", "-1MB", "99999999999999TB", "5iB", "5PB", "5 M B"] {
+            assert!(size(wrong).is_err(), "{wrong}");
         }
     }
 

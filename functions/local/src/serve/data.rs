@@ -4,6 +4,7 @@
 //! <data>/objects/          one folder a project: landing objects and Delta tables; not if the root is a bucket
 //! <data>/metadata.db       projects, keys, the ledger (SQLite)
 //! <data>/queue.db          triggers (SQLite; may be deleted)
+//! <data>/cache/            what was read of objects in a bucket, for the next queries; may be deleted while nothing serves
 //! <data>/spill/            what queries put on disk; emptied at every start
 //! <data>/credentials.json  the keys of project `default`, readable by the owner only
 //! ```

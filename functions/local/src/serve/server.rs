@@ -86,6 +86,7 @@ impl ServeConfig {
     pub(super) fn from_args(args: &ServeArgs) -> Self {
         let mut config = Self { otlp_listen: args.otlp_listen, listen: args.listen, ..Self::new(&args.data) };
         config.root = args.root.clone().map_or(Root::Folder, Root::S3);
+        config.query.cache = kept(args, &config.root);
         config.take_over.clone_from(&args.take_over);
         config.ingest.cors_origins.clone_from(&args.cors_origins);
         config.compact.due.age = Micros::try_from(args.pace.compact_after.as_micros()).unwrap_or(Micros::MAX);
@@ -94,6 +95,22 @@ impl ServeConfig {
         config.rhythm = Rhythm { sweep_every: args.pace.sweep_every, upkeep_every: args.pace.upkeep_every };
         config
     }
+}
+
+/// Room on the disk of the data folder that is left to the ledger, to queries and to whoever else writes there.
+const LEFT_BYTES: u64 = 4_000_000_000;
+const FREE_BYTES_MIN: u64 = 1_000_000_000;
+
+/// A local disk is not kept on a local disk.
+fn kept(args: &ServeArgs, root: &Root) -> cache::Limits {
+    let disk = cache::DiskLimits {
+        folder: args.data.join("cache"),
+        bytes_max: args.cache.cache_disk,
+        left_bytes: LEFT_BYTES,
+        free_bytes_min: FREE_BYTES_MIN,
+    };
+    let is_used = *root != Root::Folder && disk.bytes_max > 0;
+    cache::Limits { disk: is_used.then_some(disk), ..cache::Limits::in_memory(args.cache.cache_memory) }
 }
 
 /// Why a start failed; one line for the operator.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use aws::S3Root;
 use boot::{Env, List};
+use cache::{DiskLimits, Limits};
 
 use super::Edge;
 use crate::settings::{Delivery, Settings};
@@ -13,6 +14,12 @@ const MIB: u64 = 1 << 20;
 const ANSWER_BYTES_MAX: usize = 6_000_000;
 /// A folder of the function's own, on the only disk it may write to.
 const SPILL_DIR: &str = "/tmp/plimsoll-query";
+/// The same, for what was read of objects: as long as the process lives, and the next one in the same place finds it.
+const CACHE_DIR: &str = "/tmp/plimsoll-cache";
+/// All of /tmp that queries leave, however large it is.
+const CACHE_BYTES_DEFAULT: u64 = 10 << 30;
+/// For whoever else writes to /tmp.
+const TMP_FREE_BYTES_MIN: u64 = 16 * MIB;
 /// What is safe on the smallest /tmp there is.
 const SPILL_BYTES_DEFAULT: u64 = 384 * MIB;
 /// Memory that comes with one processor.
@@ -40,18 +47,24 @@ impl Config {
         let cors_origins = env.optional("PLIMSOLL_CORS_ORIGINS", List::default());
         let edge = env.required("PLIMSOLL_QUERY_ANSWER");
         let spill_bytes_max = env.optional("PLIMSOLL_SPILL_BYTES_MAX", SPILL_BYTES_DEFAULT);
+        let cache_bytes_max = env.optional("PLIMSOLL_CACHE_BYTES_MAX", CACHE_BYTES_DEFAULT);
         let memory_mib: Option<u64> = env.required("AWS_LAMBDA_FUNCTION_MEMORY_SIZE");
         let edge = edge?;
-        let settings = settings(edge, memory_mib?, spill_bytes_max?);
+        let settings = settings(edge, memory_mib?, spill_bytes_max?, cache_bytes_max?);
         Some(Self { table: table?, root: root?, cors_origins: cors_origins?.0, edge, settings })
     }
 }
 
 /// Limits of a function with so much memory. What is decoded lies outside of a query's budget, so that is not all there is.
-fn settings(edge: Edge, memory_mib: u64, spill_bytes_max: u64) -> Settings {
+fn settings(edge: Edge, memory_mib: u64, spill_bytes_max: u64, cache_bytes_max: u64) -> Settings {
     let defaults = Settings::new(PathBuf::from(SPILL_DIR));
     let memory = memory_mib * MIB;
-    let cache_bytes = memory / 48;
+    let disk = DiskLimits {
+        folder: CACHE_DIR.into(),
+        bytes_max: cache_bytes_max,
+        left_bytes: spill_bytes_max.saturating_add(TMP_FREE_BYTES_MIN),
+        free_bytes_min: TMP_FREE_BYTES_MIN,
+    };
     let bytes = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
     Settings {
         memory_bytes: bytes(memory * 2 / 5),
@@ -61,9 +74,7 @@ fn settings(edge: Edge, memory_mib: u64, spill_bytes_max: u64) -> Settings {
         running_per_project_max: RUNNING_MAX,
         // Half of what a scan does is waiting for the store.
         threads: bytes(memory_mib.div_ceil(MIB_PER_PROCESSOR)).max(2),
-        footer_cache_bytes: cache_bytes,
-        index_cache_bytes: cache_bytes,
-        segment_cache_bytes: cache_bytes,
+        cache: Limits { disk: (cache_bytes_max > 0).then_some(disk), ..Limits::in_memory(memory / 16) },
         delivery: match edge {
             Edge::HttpApi => Delivery::OnePiece { bytes_max: ANSWER_BYTES_MAX },
             Edge::FunctionUrl => Delivery::Streamed,
@@ -106,11 +117,12 @@ mod tests {
             let settings = read(&pairs).expect("complete").settings;
             assert_eq!((settings.threads, settings.result_bytes_max >> 20), (threads, result_mib), "{memory}");
             assert_eq!(settings.delivery == Delivery::Streamed, memory == "1024");
-            let caches = settings.footer_cache_bytes + settings.index_cache_bytes + settings.segment_cache_bytes;
             // An answer may be there twice: as rows, and as text.
-            let all = settings.memory_bytes as u64 + caches + 2 * settings.result_bytes_max as u64;
+            let all = settings.memory_bytes as u64 + settings.cache.memory_bytes + 2 * settings.result_bytes_max as u64;
             assert!(all * 4 < memory.parse::<u64>().expect("a number") * MIB * 3, "{memory}: {all}");
             assert_eq!(settings.spill_bytes_max, 1_000);
+            let disk = settings.cache.disk.expect("on by default");
+            assert_eq!(disk.left_bytes - disk.free_bytes_min, 1_000, "room to spill is left, whatever is free");
         }
     }
 }

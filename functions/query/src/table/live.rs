@@ -7,6 +7,7 @@ use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, new_null_
 use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{Schema, SchemaRef};
 use bytes::Bytes;
+use cache::{Cache, Kind, Tier};
 use datafusion::common::{DataFusionError, Result, internal_err};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::projection::ProjectionExprs;
@@ -14,7 +15,6 @@ use datafusion::physical_expr::utils::{collect_columns, conjunction_opt, reassig
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use model::{ProjectId, Segment, chain, rfc3339};
-use moka::future::Cache;
 use object_store::ObjectStore;
 use objects::{ObjectError, fetch_segment};
 
@@ -26,12 +26,45 @@ use crate::waits::{OBJECTS, On};
 /// Segments of one partition that are fetched ahead of the one being decoded.
 const FETCH_AHEAD: usize = 4;
 
-/// Verified bytes of segments, by project and segment id.
-pub(crate) type SegmentCache = Cache<(ProjectId, String), Bytes>;
+/// What an entry costs in memory beside its bytes.
+const ENTRY_BYTES: usize = 512;
 
-pub(crate) fn segment_cache(bytes_max: u64) -> SegmentCache {
-    let weight = |_: &(ProjectId, String), bytes: &Bytes| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-    Cache::builder().max_capacity(bytes_max).weigher(weight).build()
+/// Verified bytes of segments, by project and segment id; those that memory does not hold may lie on the disk.
+#[derive(Clone)]
+pub(crate) struct SegmentCache {
+    memory: moka::future::Cache<(ProjectId, String), Bytes>,
+    beneath: Cache,
+}
+
+impl SegmentCache {
+    pub(crate) fn new(bytes_max: u64, beneath: Cache) -> Self {
+        let weight = |_: &(ProjectId, String), bytes: &Bytes| {
+            u32::try_from(bytes.len().saturating_add(ENTRY_BYTES)).unwrap_or(u32::MAX)
+        };
+        Self { memory: moka::future::Cache::builder().max_capacity(bytes_max).weigher(weight).build(), beneath }
+    }
+
+    /// What several ask for at once is fetched once.
+    async fn get<E: Send + Sync + 'static>(
+        &self,
+        project: &ProjectId,
+        segment: &Segment,
+        fetch: impl Future<Output = Result<Bytes, E>>,
+    ) -> Result<Bytes, Arc<E>> {
+        let key = (project.clone(), segment.id.to_string());
+        if let Some(kept) = self.memory.get(&key).await {
+            self.beneath.meters().hit(Kind::Segment, Tier::Memory, kept.len() as u64);
+            return Ok(kept);
+        }
+        let object = self.beneath.object(project.as_str(), &segment.key);
+        let whole = 0..segment.bytes;
+        let read = async {
+            let fetch = |_| async { fetch.await.map(|bytes| vec![bytes]) };
+            let read = self.beneath.read(Kind::Segment, object, std::slice::from_ref(&whole), fetch).await?;
+            Ok(read.into_iter().next().unwrap_or_default())
+        };
+        self.memory.try_get_with(key, read).await
+    }
 }
 
 /// What to do about a segment that the ledger names and the store does not have.
@@ -130,13 +163,12 @@ impl SegmentReader {
 
     /// None: it is left out, with a warning.
     async fn bytes(&self, segment: &Segment) -> Result<Option<Bytes>> {
-        let key = (self.project.clone(), segment.id.to_string());
         let fetch = async {
             self.meter.charge(segment.bytes).map_err(Unread::TooMuch)?;
             fetch_segment(self.store.as_ref(), segment).await.map_err(Unread::Object)
         };
         let waiting = self.meter.waits.begin(On::Store(OBJECTS));
-        let read = self.cache.try_get_with(key, fetch).await;
+        let read = self.cache.get(&self.project, segment, fetch).await;
         drop(waiting);
         let unread = match read {
             Ok(bytes) => return Ok(Some(bytes)),

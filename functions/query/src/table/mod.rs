@@ -24,7 +24,7 @@ mod view;
 pub(crate) use beside::TableBeside;
 pub(crate) use known::Known;
 pub use live::OnMissing;
-pub(crate) use live::{SegmentCache, segment_cache};
+pub(crate) use live::SegmentCache;
 pub use lookup::Lookups;
 pub(crate) use parquet::{FileCaches, MeteredFiles};
 pub(crate) use provider::{Table, TableParts, visible_schema};

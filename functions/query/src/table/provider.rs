@@ -69,6 +69,8 @@ pub(crate) struct TableParts {
     /// What the session calls the store.
     pub(crate) store_url: ObjectStoreUrl,
     pub(crate) files: FileCaches,
+    /// Whether bytes of rows are kept.
+    pub(crate) keeps_rows: bool,
     pub(crate) segments: SegmentCache,
     pub(crate) meter: Arc<Meter>,
     pub(crate) on_missing: OnMissing,
@@ -365,6 +367,7 @@ impl Table {
             table: self.view.id.clone(),
             store: Arc::clone(&self.parts.store),
             caches: self.parts.files.clone(),
+            keeps_rows: self.parts.keeps_rows,
             meter: Arc::clone(&self.parts.meter),
         }
     }
